@@ -1,0 +1,5 @@
+//go:build !race
+
+package floe
+
+const raceEnabled = false
