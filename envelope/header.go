@@ -1,0 +1,175 @@
+package envelope
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/hipaakit/hipaakit/envelope/floe"
+)
+
+const (
+	magic   = "hipaakit"
+	version = 1
+
+	codecZstd = 0
+	codecNone = 1
+
+	objectIDSize = 32
+	prefixSize   = len(magic) + 1 + 1 + 2 + 4 + objectIDSize
+	slotsAt      = prefixSize + 4 + 4 + 2
+	macSize      = sha512.Size384
+	maxSlots     = 16
+
+	maxHeader   = slotsAt + maxSlots*(maxKeyName+slotFixedSize) + macSize
+	minHeader   = slotsAt + 1 + slotFixedSize + macSize
+	maxMetadata = 64 << 10
+
+	// MaxHeaderSize bounds what precedes the segments: the first MaxHeaderSize
+	// bytes of an envelope are always enough for [NewReader] and [Reader.Info].
+	MaxHeaderSize = maxHeader + maxMetadata + floe.HeaderSize
+)
+
+// ObjectID is the random identity of one sealing. It stays when an envelope is
+// re-wrapped, and is in the clear.
+type ObjectID [objectIDSize]byte
+
+// prefix is the part of a header that never changes: FLOE's and the metadata's
+// associated data.
+type prefix struct {
+	codec         byte
+	segmentLength uint32
+	id            ObjectID
+}
+
+func newPrefix(codec byte, segmentLength int) prefix {
+	p := prefix{codec: codec, segmentLength: uint32(segmentLength)}
+	rand.Read(p.id[:])
+	return p
+}
+
+func (p prefix) encode() []byte {
+	b := make([]byte, 0, prefixSize)
+	b = append(b, magic...)
+	b = append(b, version, p.codec, 0, 0) // no critical flag is defined yet
+	b = binary.BigEndian.AppendUint32(b, p.segmentLength)
+	return append(b, p.id[:]...)
+}
+
+func parsePrefix(b []byte) (prefix, error) {
+	flags := binary.BigEndian.Uint16(b[10:])
+	switch {
+	case string(b[:len(magic)]) != magic:
+		return prefix{}, ErrNotEnvelope
+	case b[8] != version:
+		return prefix{}, fmt.Errorf("%w: version %d", ErrUnsupported, b[8])
+	case b[9] > codecNone:
+		return prefix{}, fmt.Errorf("%w: codec %d", ErrUnsupported, b[9])
+	case flags != 0:
+		return prefix{}, fmt.Errorf("%w: critical flags %#04x", ErrUnsupported, flags)
+	}
+	p := prefix{codec: b[9], segmentLength: binary.BigEndian.Uint32(b[12:])}
+	copy(p.id[:], b[16:])
+	return p, nil
+}
+
+// header is everything before the segments, as read or as to be written.
+type header struct {
+	prefix   prefix
+	slots    []slot
+	mac      []byte
+	metadata []byte // sealed
+	floe     []byte
+}
+
+// encodeSigned is every header byte that the MAC covers.
+func (h *header) encodeSigned() []byte {
+	b := append(h.prefix.encode(), make([]byte, 8)...)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(h.slots)))
+	for _, s := range h.slots {
+		b = s.append(b)
+	}
+	binary.BigEndian.PutUint32(b[prefixSize:], uint32(len(b)+macSize))
+	binary.BigEndian.PutUint32(b[prefixSize+4:], uint32(len(h.metadata)))
+	return b
+}
+
+// encode is all that precedes the segments. sign must have been called.
+func (h *header) encode() []byte {
+	b := append(h.encodeSigned(), h.mac...)
+	b = append(b, h.metadata...)
+	return append(b, h.floe...)
+}
+
+func (h *header) computeMAC(k *dataKey, binding [sha256.Size]byte) ([]byte, error) {
+	key, err := k.derive(labelHeader, macSize)
+	if err != nil {
+		return nil, err
+	}
+	mac := hmac.New(sha512.New384, key)
+	mac.Write(h.encodeSigned())
+	mac.Write(h.metadata)
+	mac.Write(h.floe)
+	mac.Write(binding[:])
+	return mac.Sum(nil), nil
+}
+
+func (h *header) sign(k *dataKey, binding [sha256.Size]byte) (err error) {
+	h.mac, err = h.computeMAC(k, binding)
+	return err
+}
+
+func (h *header) verify(k *dataKey, binding [sha256.Size]byte) error {
+	mac, err := h.computeMAC(k, binding)
+	if err != nil {
+		return err
+	}
+	if !hmac.Equal(mac, h.mac) {
+		return fmt.Errorf("%w: header", ErrCorrupt)
+	}
+	return nil
+}
+
+// readHeader reads exactly the bytes before the first segment. Nothing in it is
+// verified yet; its lengths are bounded before they are believed.
+func readHeader(r io.Reader) (*header, error) {
+	b := make([]byte, slotsAt, minHeader)
+	if err := readPart(r, b); err != nil {
+		return nil, err
+	}
+	p, err := parsePrefix(b)
+	if err != nil {
+		return nil, err
+	}
+	headerLength := binary.BigEndian.Uint32(b[prefixSize:])
+	metadataLength := binary.BigEndian.Uint32(b[prefixSize+4:])
+	if headerLength < uint32(minHeader) || headerLength > uint32(maxHeader) ||
+		metadataLength < gcmOverhead || metadataLength > maxMetadata {
+		return nil, fmt.Errorf("%w: header lengths", ErrCorrupt)
+	}
+	rest := make([]byte, int(headerLength)-slotsAt+int(metadataLength)+floe.HeaderSize)
+	if err := readPart(r, rest); err != nil {
+		return nil, err
+	}
+	slotBytes := rest[:int(headerLength)-slotsAt-macSize]
+	rest = rest[len(slotBytes):]
+	h := &header{prefix: p, mac: rest[:macSize], metadata: rest[macSize : macSize+int(metadataLength)]}
+	h.floe = rest[macSize+int(metadataLength):]
+	h.slots, err = parseSlots(slotBytes, int(binary.BigEndian.Uint16(b[slotsAt-2:])))
+	return h, err
+}
+
+func readPart(r io.Reader, b []byte) error {
+	switch _, err := io.ReadFull(r, b); err {
+	case nil:
+		return nil
+	case io.EOF, io.ErrUnexpectedEOF:
+		return fmt.Errorf("%w: cut off in the header", ErrCorrupt)
+	default:
+		return fmt.Errorf("envelope: reading the header: %w", err)
+	}
+}

@@ -1,0 +1,24 @@
+package keyring
+
+import "errors"
+
+var (
+	// ErrProtector says that a wrapped key did not unwrap: another passphrase or
+	// raw key, or a changed document.
+	ErrProtector = errors.New("keyring: wrong passphrase or key, or a damaged document")
+	// ErrDocument says that a document is not a keyring this release can read.
+	ErrDocument = errors.New("keyring: not a keyring document")
+	// ErrPermissions says that others can read or write the keyring's file.
+	ErrPermissions = errors.New("keyring: file is open to others")
+	// ErrExists says that a keyring is there already, where one was to be made.
+	ErrExists = errors.New("keyring: exists already")
+	// ErrNotFound says that there is no keyring yet.
+	ErrNotFound = errors.New("keyring: not found")
+	// ErrChanged says that somebody else changed the document in between; what
+	// was to be saved is not saved. Doing it again is safe.
+	ErrChanged = errors.New("keyring: document changed meanwhile")
+	// ErrClosed answers calls after [Keyring.Close].
+	ErrClosed = errors.New("keyring: closed")
+	// ErrInvalid says that a caller's argument cannot be used; the error says why.
+	ErrInvalid = errors.New("keyring: invalid argument")
+)

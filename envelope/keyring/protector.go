@@ -1,0 +1,83 @@
+package keyring
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"fmt"
+)
+
+// KeySize is the length in bytes of a keyring's keys and of a raw protector key.
+const KeySize = 32
+
+// Protector wraps the keys of a keyring. Safe for concurrent use.
+type Protector interface {
+	// Wrap encrypts key ([KeySize] bytes) so that Unwrap needs the same aad.
+	Wrap(ctx context.Context, key, aad []byte) ([]byte, error)
+	// Unwrap undoes Wrap. What does not verify is [ErrProtector].
+	Unwrap(ctx context.Context, wrapped, aad []byte) ([]byte, error)
+}
+
+const (
+	kindRaw    = 1
+	kindArgon2 = 2
+	kindPBKDF2 = 3
+)
+
+// Raw protects with 32 random bytes from a source of the application's own,
+// such as a secrets manager. It keeps a reference to key.
+func Raw(key *Secret) (Protector, error) {
+	if len(key.bytes()) != KeySize {
+		return nil, fmt.Errorf("%w: a raw key has %d bytes, not %d", ErrInvalid, KeySize, len(key.bytes()))
+	}
+	return raw{key}, nil
+}
+
+type raw struct{ key *Secret }
+
+func (p raw) Wrap(_ context.Context, key, aad []byte) ([]byte, error) {
+	return sealKey([]byte{kindRaw}, p.key.bytes(), key, aad)
+}
+
+func (p raw) Unwrap(_ context.Context, wrapped, aad []byte) ([]byte, error) {
+	if len(wrapped) == 0 || wrapped[0] != kindRaw {
+		return nil, fmt.Errorf("%w: not protected by a raw key", ErrProtector)
+	}
+	return openKey(p.key.bytes(), wrapped[1:], aad)
+}
+
+// documentAAD ties a wrapped key to its name and version.
+func documentAAD(name string, version uint32) []byte {
+	aad := append([]byte("hipaakit keyring v1"), byte(len(name)))
+	aad = append(aad, name...)
+	return binary.BigEndian.AppendUint32(aad, version)
+}
+
+func sealKey(head, under, key, aad []byte) ([]byte, error) {
+	aead, err := newAEAD(under)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(head, nil, key, aad), nil
+}
+
+func openKey(under, sealed, aad []byte) ([]byte, error) {
+	aead, err := newAEAD(under)
+	if err != nil {
+		return nil, err
+	}
+	key, err := aead.Open(nil, nil, sealed, aad)
+	if err != nil || len(key) != KeySize {
+		return nil, ErrProtector
+	}
+	return key, nil
+}
+
+func newAEAD(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}

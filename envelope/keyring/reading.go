@@ -1,0 +1,82 @@
+package keyring
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hipaakit/hipaakit/envelope"
+)
+
+func (k *Keyring) current() *state {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.state
+}
+
+func (k *Keyring) acquire(ctx context.Context) (release func(), err error) {
+	select {
+	case k.turn <- struct{}{}:
+		return func() { <-k.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// reread reads the document again, unless somebody did since the caller looked:
+// a thousand requests for a key that was just rotated in are one reading.
+func (k *Keyring) reread(ctx context.Context, seen uint64) error {
+	release, err := k.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	k.mu.RLock()
+	done := k.reads > seen
+	k.mu.RUnlock()
+	if done {
+		return nil
+	}
+	return k.read(ctx)
+}
+
+// read replaces the state by the stored document's. Its caller holds turn. Keys
+// known already are not unwrapped again, so that a re-reading is cheap.
+func (k *Keyring) read(ctx context.Context) error {
+	b, revision, err := k.storage.Load(ctx)
+	if err != nil {
+		return err
+	}
+	doc, err := parseDocument(b)
+	if err != nil {
+		return err
+	}
+	old := k.current()
+	if old == nil {
+		return ErrClosed
+	}
+	next := &state{doc: doc, revision: revision, keys: make(map[envelope.KeyID][]byte, len(doc.Keys))}
+	for _, w := range doc.Keys {
+		id := envelope.KeyID{Name: w.Name, Version: w.Version}
+		if key, ok := old.keys[id]; ok {
+			next.keys[id] = key
+			continue
+		}
+		key, err := k.protector.Unwrap(ctx, w.Wrapped, documentAAD(w.Name, w.Version))
+		if err != nil {
+			return fmt.Errorf("keyring: unwrapping %v: %w", id, err)
+		}
+		next.keys[id] = key
+	}
+	return k.install(next)
+}
+
+func (k *Keyring) install(next *state) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.state == nil {
+		return ErrClosed
+	}
+	k.state = next
+	k.reads++
+	return nil
+}

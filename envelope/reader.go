@@ -1,0 +1,163 @@
+package envelope
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/hipaakit/hipaakit/envelope/floe"
+)
+
+// Info is what an envelope's header tells whoever holds a key.
+type Info struct {
+	// ID is the identity of this sealing.
+	ID ObjectID
+	// Key opened the envelope.
+	Key KeyID
+	// Keys are those that the envelope has slots for.
+	Keys []KeyID
+	// Size of the data in bytes; -1 if it was not known when the header was
+	// written.
+	Size int64
+	// Name and Metadata as sealed.
+	Name     string
+	Metadata map[string]string
+}
+
+// Reader opens a stream in bounded memory. It hands out only verified data and
+// says io.EOF only when the whole envelope verified. Its first error is its
+// last: every later call repeats it. It is not safe for concurrent use.
+type Reader struct {
+	ctx  context.Context
+	next func(dst []byte) ([]byte, error)
+	info Info
+	read int64
+	buf  []byte
+	data []byte // the part of buf not yet handed out
+	err  error
+}
+
+// NewReader reads and verifies the header of the envelope in r, and not a byte
+// more; r must end where the envelope ends. ctx ends the keyring's calls and
+// the reading. Errors are [ErrCorrupt], [ErrUnsupported], [ErrKeyUnknown],
+// [ErrInvalid], or what the keyring or r answered.
+func NewReader(ctx context.Context, r io.Reader, kr Keyring, b Binding) (*Reader, error) {
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	h, err := readHeader(r)
+	if err != nil {
+		return nil, err
+	}
+	opener, info, err := h.open(ctx, kr, b)
+	if err != nil {
+		return nil, err
+	}
+	body := floe.NewReader(r, opener)
+	next := body.Next
+	if h.prefix.codec == codecZstd {
+		next = newZstdReader(body).next
+	}
+	return &Reader{ctx: ctx, next: next, info: info}, nil
+}
+
+// open verifies everything before the segments.
+func (h *header) open(ctx context.Context, kr Keyring, b Binding) (*floe.Opener, Info, error) {
+	binding, prefix := b.digest(), h.prefix.encode()
+	k, used, err := unwrap(ctx, kr, h.slots, prefix, binding)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer k.wipe()
+	if err := h.verify(k, binding); err != nil {
+		return nil, Info{}, err
+	}
+	key, err := k.derive(labelFLOE, floe.KeySize)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	opener, err := floe.NewOpener(key, prefix, h.floe)
+	if err != nil || opener.SegmentLength() != int(h.prefix.segmentLength) || opener.SegmentLength() > maxSegmentLength {
+		return nil, Info{}, fmt.Errorf("%w: FLOE header", ErrCorrupt)
+	}
+	m, err := openMetadata(k, h.metadata, prefix)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	return opener, h.info(used, m), nil
+}
+
+func (h *header) info(used KeyID, m metadata) Info {
+	info := Info{ID: h.prefix.id, Key: used, Size: int64(m.size), Name: m.name, Metadata: m.user}
+	for _, s := range h.slots {
+		info.Keys = append(info.Keys, s.key)
+	}
+	return info
+}
+
+// Info returns what the header says.
+func (r *Reader) Info() Info { return r.info }
+
+// Read implements [io.Reader].
+func (r *Reader) Read(p []byte) (int, error) {
+	for len(r.data) == 0 {
+		if r.err != nil {
+			return 0, r.err
+		}
+		r.buf = r.fill(r.buf[:0])
+		r.data = r.buf
+	}
+	n := copy(p, r.data)
+	r.data = r.data[n:]
+	return n, nil
+}
+
+// WriteTo implements [io.WriterTo] without a copy in between.
+func (r *Reader) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		n, err := w.Write(r.data)
+		total += int64(n)
+		r.data = r.data[n:]
+		if err != nil {
+			return total, err
+		}
+		if r.err == io.EOF {
+			return total, nil
+		}
+		if r.err != nil {
+			return total, r.err
+		}
+		r.buf = r.fill(r.buf[:0])
+		r.data = r.buf
+	}
+}
+
+// fill appends the next verified data to dst and sets err with the last.
+func (r *Reader) fill(dst []byte) []byte {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return dst
+	}
+	at := len(dst)
+	dst, err := r.next(dst)
+	r.read += int64(len(dst) - at)
+	if r.err = r.judge(err); r.err != nil && r.err != io.EOF {
+		return dst[:at]
+	}
+	return dst
+}
+
+// judge holds the data's length against the sealed one, and makes FLOE's
+// refusal this package's.
+func (r *Reader) judge(err error) error {
+	switch {
+	case errors.Is(err, floe.ErrCorrupt):
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	case err != nil && err != io.EOF:
+		return err
+	case r.info.Size >= 0 && (r.read > r.info.Size || err == io.EOF && r.read < r.info.Size):
+		return fmt.Errorf("%w: size differs from the sealed one", ErrCorrupt)
+	}
+	return err
+}

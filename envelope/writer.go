@@ -1,0 +1,132 @@
+package envelope
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+
+	"github.com/hipaakit/hipaakit/envelope/floe"
+)
+
+// Writer seals a stream of any length in bounded memory. Only [Writer.Close]
+// completes the envelope; one that was not closed opens nowhere. It is not safe
+// for concurrent use.
+type Writer struct {
+	ctx     context.Context
+	data    io.WriteCloser // compression, or FLOE directly
+	written int64
+	size    int64 // announced; 0: not known
+	id      ObjectID
+	err     error // sticky
+}
+
+// NewWriter writes the header of a new envelope to w and returns a Writer for
+// its data. ctx ends the keyring's calls and the writing. Errors are
+// [ErrInvalid], [ErrKeyUnknown], or what the keyring or w answered.
+func NewWriter(ctx context.Context, w io.Writer, kr Keyring, b Binding, o Options) (*Writer, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	k := newDataKey()
+	defer k.wipe()
+	h := &header{prefix: newPrefix(o.Compression.codec(), o.SegmentLength)}
+	sealer, err := h.fill(ctx, kr, k, b, o)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(h.encode()); err != nil {
+		return nil, fmt.Errorf("envelope: writing the header: %w", err)
+	}
+	return &Writer{ctx: ctx, data: bodyWriter(w, sealer, o.Compression), size: o.Size, id: h.prefix.id}, nil
+}
+
+// fill makes slots, metadata, FLOE header and MAC, in the order in which each
+// covers the one before.
+func (h *header) fill(ctx context.Context, kr Keyring, k *dataKey, b Binding, o Options) (*floe.Sealer, error) {
+	binding, prefix := b.digest(), h.prefix.encode()
+	if err := h.addSlots(ctx, kr, k, prefix, binding, o.Keys); err != nil {
+		return nil, err
+	}
+	m := metadata{size: sizeUnknown, name: o.Name, user: o.Metadata}
+	if o.Size > 0 {
+		m.size = uint64(o.Size)
+	}
+	var err error
+	if h.metadata, err = m.seal(k, prefix); err != nil {
+		return nil, err
+	}
+	key, err := k.derive(labelFLOE, floe.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := floe.NewSealer(key, prefix, o.SegmentLength)
+	if err != nil {
+		return nil, err
+	}
+	h.floe = sealer.Header()
+	return sealer, h.sign(k, binding)
+}
+
+func (h *header) addSlots(ctx context.Context, kr Keyring, k *dataKey, prefix []byte, binding [sha256.Size]byte, names []string) error {
+	for _, name := range names {
+		s, err := wrap(ctx, kr, name, k, prefix, binding)
+		if err != nil {
+			return err
+		}
+		h.slots = append(h.slots, s)
+	}
+	return nil
+}
+
+func bodyWriter(w io.Writer, s *floe.Sealer, c Compression) io.WriteCloser {
+	body := floe.NewWriter(w, s)
+	if c == CompressNone {
+		return body
+	}
+	return &zstdWriter{w: body, level: c}
+}
+
+// ID is the object id of the envelope being written.
+func (w *Writer) ID() ObjectID { return w.id }
+
+// Write implements [io.Writer].
+func (w *Writer) Write(p []byte) (int, error) {
+	if w.err == nil {
+		w.err = w.ctx.Err()
+	}
+	if w.err == nil && w.size > 0 && int64(len(p)) > w.size-w.written {
+		w.err = fmt.Errorf("%w: more than %d bytes", ErrSize, w.size)
+	}
+	if w.err != nil {
+		return 0, w.err
+	}
+	n, err := w.data.Write(p)
+	w.written += int64(n)
+	w.err = err
+	return n, err
+}
+
+// Close completes the envelope. After a failed Write it does not, and repeats
+// the failure; so it does with [ErrSize] when less was written than announced.
+// It does not close the underlying writer.
+func (w *Writer) Close() error {
+	if w.err == nil {
+		w.err = w.ctx.Err()
+	}
+	if w.err == nil && w.size > 0 && w.written != w.size {
+		w.err = fmt.Errorf("%w: %d of %d bytes", ErrSize, w.written, w.size)
+	}
+	if w.err != nil {
+		return w.err
+	}
+	if w.err = w.data.Close(); w.err != nil {
+		return w.err
+	}
+	w.err = ErrClosed
+	return nil
+}
