@@ -52,7 +52,8 @@ var (
 func newEncoder(level zstd.EncoderLevel) func() *zstd.Encoder {
 	return sync.OnceValue(func() *zstd.Encoder {
 		// No checksum: every byte is authenticated already.
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderCRC(false), zstd.WithWindowSize(frameSize))
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderCRC(false),
+			zstd.WithWindowSize(frameSize), zstd.WithSingleSegment(true)) // so that every frame tells its size
 		if err != nil {
 			panic(err) // constant options; a test makes each
 		}
