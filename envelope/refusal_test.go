@@ -180,7 +180,7 @@ func openBody(t testing.TB, body []byte) ([]byte, error) {
 	t.Helper()
 	o, _ := Options{}.withDefaults()
 	h := &header{prefix: newPrefix(codecZstd, o.SegmentLength)}
-	sealer, err := h.fill(t.Context(), testRing, newDataKey(), testBinding, o)
+	sealer, err := h.fill(t.Context(), testRing, newDataKey(), testBinding, o, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,9 +194,9 @@ func openBody(t testing.TB, body []byte) ([]byte, error) {
 func TestSizeThatDiffersIsRefused(t *testing.T) {
 	for _, level := range []Compression{CompressFast, CompressNone} {
 		for _, lie := range []int64{1, 299, 301, 1 << 40} {
-			o, _ := Options{Size: lie, Compression: level}.withDefaults()
+			o, _ := Options{Compression: level}.withDefaults()
 			h := &header{prefix: newPrefix(level.codec(), o.SegmentLength)}
-			sealer, err := h.fill(t.Context(), testRing, newDataKey(), testBinding, o)
+			sealer, err := h.fill(t.Context(), testRing, newDataKey(), testBinding, o, lie)
 			if err != nil {
 				t.Fatal(err)
 			}

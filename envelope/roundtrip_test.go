@@ -118,6 +118,13 @@ func TestHeaderAloneTellsNameAndSize(t *testing.T) {
 	}
 }
 
+func TestHeaderOfEmptyDataSaysZero(t *testing.T) {
+	r, err := NewReader(t.Context(), bytes.NewReader(mustSeal(t, nil, Options{})), testRing, testBinding)
+	if err != nil || r.Info().Size != 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+}
+
 func TestAnySlotOpens(t *testing.T) {
 	sealed := mustSeal(t, text(100), Options{Keys: []string{"tenant", DefaultKey}})
 	for _, ring := range []testKeys{{"tenant": 1}, {DefaultKey: 2}} {

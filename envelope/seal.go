@@ -7,11 +7,11 @@ import (
 )
 
 // Seal appends an envelope of data to dst and returns the extended slice. dst
-// must not overlap data. Errors are those of [NewWriter].
+// must not overlap data. The size is that of data, whatever o says. Errors are
+// those of [NewWriter].
 func Seal(ctx context.Context, dst, data []byte, kr Keyring, b Binding, o Options) ([]byte, error) {
-	o.Size = int64(len(data))
 	out := appender(slices.Grow(dst, o.sealedBound(len(data))))
-	w, err := NewWriter(ctx, &out, kr, b, o)
+	w, err := newWriter(ctx, &out, kr, b, o, int64(len(data)))
 	if err != nil {
 		return dst, err
 	}

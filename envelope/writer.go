@@ -16,7 +16,7 @@ type Writer struct {
 	ctx     context.Context
 	data    io.WriteCloser // compression, or FLOE directly
 	written int64
-	size    int64 // announced; 0: not known
+	size    int64 // announced; -1: not known
 	id      ObjectID
 	err     error // sticky
 }
@@ -25,6 +25,14 @@ type Writer struct {
 // its data. ctx ends the keyring's calls and the writing. Errors are
 // [ErrInvalid], [ErrKeyUnknown], or what the keyring or w answered.
 func NewWriter(ctx context.Context, w io.Writer, kr Keyring, b Binding, o Options) (*Writer, error) {
+	size := o.Size
+	if size == 0 {
+		size = -1
+	}
+	return newWriter(ctx, w, kr, b, o, size)
+}
+
+func newWriter(ctx context.Context, w io.Writer, kr Keyring, b Binding, o Options, size int64) (*Writer, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -35,27 +43,25 @@ func NewWriter(ctx context.Context, w io.Writer, kr Keyring, b Binding, o Option
 	k := newDataKey()
 	defer k.wipe()
 	h := &header{prefix: newPrefix(o.Compression.codec(), o.SegmentLength)}
-	sealer, err := h.fill(ctx, kr, k, b, o)
+	sealer, err := h.fill(ctx, kr, k, b, o, size)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := w.Write(h.encode()); err != nil {
 		return nil, fmt.Errorf("envelope: writing the header: %w", err)
 	}
-	return &Writer{ctx: ctx, data: bodyWriter(w, sealer, o.Compression), size: o.Size, id: h.prefix.id}, nil
+	return &Writer{ctx: ctx, data: bodyWriter(w, sealer, o.Compression), size: size, id: h.prefix.id}, nil
 }
 
 // fill makes slots, metadata, FLOE header and MAC, in the order in which each
 // covers the one before.
-func (h *header) fill(ctx context.Context, kr Keyring, k *dataKey, b Binding, o Options) (*floe.Sealer, error) {
+func (h *header) fill(ctx context.Context, kr Keyring, k *dataKey, b Binding, o Options, size int64) (*floe.Sealer, error) {
 	binding, prefix := b.digest(), h.prefix.encode()
 	if err := h.addSlots(ctx, kr, k, prefix, binding, o.Keys); err != nil {
 		return nil, err
 	}
-	m := metadata{size: sizeUnknown, name: o.Name, user: o.Metadata}
-	if o.Size > 0 {
-		m.size = uint64(o.Size)
-	}
+	// -1 becomes sizeUnknown.
+	m := metadata{size: uint64(size), name: o.Name, user: o.Metadata}
 	var err error
 	if h.metadata, err = m.seal(k, prefix); err != nil {
 		return nil, err
@@ -99,7 +105,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if w.err == nil {
 		w.err = w.ctx.Err()
 	}
-	if w.err == nil && w.size > 0 && int64(len(p)) > w.size-w.written {
+	if w.err == nil && w.size >= 0 && int64(len(p)) > w.size-w.written {
 		w.err = fmt.Errorf("%w: more than %d bytes", ErrSize, w.size)
 	}
 	if w.err != nil {
@@ -118,7 +124,7 @@ func (w *Writer) Close() error {
 	if w.err == nil {
 		w.err = w.ctx.Err()
 	}
-	if w.err == nil && w.size > 0 && w.written != w.size {
+	if w.err == nil && w.size >= 0 && w.written != w.size {
 		w.err = fmt.Errorf("%w: %d of %d bytes", ErrSize, w.written, w.size)
 	}
 	if w.err != nil {
