@@ -1,0 +1,90 @@
+package s3store
+
+import (
+	"context"
+	"sync"
+
+	"github.com/hipaakit/hipaakit/diskcache"
+)
+
+// flights lets all who want the same thing from S3 share one request.
+type flights struct {
+	mu  sync.Mutex
+	now map[flightName]*flight
+}
+
+// flightName is a key at one moment of its life: see [Store.ask].
+type flightName struct {
+	key   string
+	fence diskcache.Fence
+}
+
+type flight struct {
+	waiting int
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when object and err are set
+	object  Object
+	err     error
+}
+
+// do runs fetch once for all callers of the same name. A caller whose ctx ends
+// leaves alone; the request ends with the last of them, or with base. The
+// request keeps the first caller's values but not his deadline.
+func (f *flights) do(ctx, base context.Context, name flightName, fetch func(context.Context) (Object, error)) (Object, error) {
+	call := f.join(ctx, base, name, fetch)
+	select {
+	case <-call.done:
+		return call.object, call.err
+	case <-ctx.Done():
+		f.leave(name, call)
+		return Object{}, ctx.Err()
+	}
+}
+
+func (f *flights) join(ctx, base context.Context, name flightName, fetch func(context.Context) (Object, error)) *flight {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if call := f.now[name]; call != nil {
+		call.waiting++
+		return call
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(base, cancel)
+	call := &flight{waiting: 1, cancel: cancel, done: make(chan struct{}), err: ErrUnavailable}
+	if f.now == nil {
+		f.now = make(map[flightName]*flight)
+	}
+	f.now[name] = call
+	go func() {
+		// Deferred, so that even a fetch that panics strands nobody.
+		defer func() {
+			stop()
+			cancel()
+			f.remove(name, call)
+			close(call.done)
+		}()
+		call.object, call.err = fetch(run)
+	}()
+	return call
+}
+
+// leave cancels a flight that nobody waits for any more, and takes it out of
+// sight: who comes next must not join a request that is ending.
+func (f *flights) leave(name flightName, call *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if call.waiting--; call.waiting == 0 {
+		call.cancel()
+		if f.now[name] == call {
+			delete(f.now, name)
+		}
+	}
+}
+
+func (f *flights) remove(name flightName, call *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.now[name] == call {
+		delete(f.now, name)
+	}
+}
