@@ -1,0 +1,43 @@
+# The full test suite: installs what is missing, then runs everything.
+
+export HIPAAKIT_REQUIRE_SERVERS := 1
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+# How long each fuzz target runs in "make test"; "make fuzz" takes ten minutes.
+FUZZTIME ?= 10s
+
+.PHONY: test tools lint unit fips modules fuzz-short fuzz quickstart bench
+
+test: tools lint unit fips modules fuzz-short
+
+tools:
+	scripts/install-test-tools.sh
+
+lint:
+	scripts/lint.sh
+
+unit:
+	go test -race -count=1 ./...
+
+# What seals and opens must do so where only approved cryptography is allowed.
+fips:
+	GODEBUG=fips140=only go test -count=1 ./envelope/... ./diskcache/...
+
+# Nested modules are never entered by ./... at the root.
+modules:
+	go -C bench test -race -count=1 ./...
+	go -C examples test -race -count=1 ./...
+
+fuzz-short:
+	go test ./envelope/floe -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(FUZZTIME)
+	go test ./envelope -run '^$$' -fuzz '^FuzzOpen$$' -fuzztime $(FUZZTIME)
+	go test ./envelope -run '^$$' -fuzz '^FuzzBody$$' -fuzztime $(FUZZTIME)
+
+fuzz:
+	$(MAKE) fuzz-short FUZZTIME=10m
+
+quickstart:
+	go -C examples run ./quickstart
+
+bench:
+	go -C bench run .

@@ -1,0 +1,16 @@
+module github.com/hipaakit/hipaakit/bench
+
+go 1.26.0
+
+require (
+	github.com/hashicorp/golang-lru/v2 v2.0.7
+	github.com/hipaakit/hipaakit v0.0.0
+	github.com/klauspost/compress v1.20.3
+)
+
+require (
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
+
+replace github.com/hipaakit/hipaakit => ../

@@ -1,0 +1,99 @@
+// Command bench measures hipaakit beside its peers, in one run, on this machine.
+//
+//	go -C bench run . [-only NAME,...] [-quick] [-data DIR] [-json FILE]
+//
+// Ours and the peers take turns in short rounds, so that what else the machine
+// does meets all of them alike; the table shows medians. Read the ratios, not the
+// times. A goal is met, or not, by the numbers of this very run.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// suites are the measured packages by name.
+var suites = map[string]func(*bench) error{
+	"diskcache": diskcacheSuite,
+	"envelope":  envelopeSuite,
+}
+
+func main() {
+	var b bench
+	only := flag.String("only", "", "comma-separated `packages` to measure (default: all of "+known()+")")
+	quick := flag.Bool("quick", false, "fewer and shorter rounds: done within 90 seconds")
+	flag.StringVar(&b.data, "data", "", "absolute path of a `folder` of files to measure with (default: FHIR-like JSON made here)")
+	jsonFile := flag.String("json", "", "write the results to this `file` as well")
+	flag.Parse()
+	b.pace = thorough
+	if *quick {
+		b.pace = hurried
+	}
+	if err := b.run(*only, *jsonFile, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is one run.
+type bench struct {
+	data    string
+	pace    pace
+	dir     string // for files; removed at the end
+	corpus  []byte
+	results []result
+}
+
+func known() string { return strings.Join(slices.Sorted(maps.Keys(suites)), ", ") }
+
+func (b *bench) run(only, jsonFile string, out io.Writer) (err error) {
+	names, err := selected(only)
+	if err != nil {
+		return err
+	}
+	if b.data != "" && !filepath.IsAbs(b.data) {
+		return fmt.Errorf("-data %s is not absolute: 'go -C' changes the folder first, so give the whole path", b.data)
+	}
+	if b.corpus, err = corpus(b.data); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "hipaakit-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	for _, name := range names {
+		if err := suites[name](b); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	printTable(out, b.results)
+	if jsonFile == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(b.results, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(jsonFile, append(text, '\n'), 0o644)
+}
+
+func selected(only string) ([]string, error) {
+	if only == "" {
+		return slices.Sorted(maps.Keys(suites)), nil
+	}
+	names := strings.Split(only, ",")
+	for _, name := range names {
+		if suites[name] == nil {
+			return nil, fmt.Errorf("-only %s: nothing of that name is measured; there are %s", name, known())
+		}
+	}
+	return names, nil
+}

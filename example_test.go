@@ -1,0 +1,174 @@
+package hipaakit_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/hipaakit/hipaakit/dbfailover"
+	"github.com/hipaakit/hipaakit/diskcache"
+	"github.com/hipaakit/hipaakit/envelope"
+	"github.com/hipaakit/hipaakit/envelope/keyring"
+	"github.com/hipaakit/hipaakit/invalidate"
+	"github.com/hipaakit/hipaakit/s3store"
+)
+
+// The code of these functions stands in README.md; a test holds the two together.
+
+func readSecret() []byte { return bytes.Repeat([]byte{1}, keyring.KeySize) }
+
+// openKeyring reads the keyring that 'hipaactl keys init -key-file' made.
+func openKeyring(ctx context.Context, file string) (*keyring.Keyring, error) {
+	protector, err := keyring.Raw(keyring.NewSecret(readSecret()))
+	if err != nil {
+		return nil, err
+	}
+	return keyring.Open(ctx, keyring.File(file), protector)
+}
+
+// startNode is all that one of several web nodes does at start.
+func startNode(ctx context.Context, client *s3.Client, id invalidate.Identity, peers []invalidate.Peer) (*s3store.Store, error) {
+	keys, err := openKeyring(ctx, "/etc/app/keyring.json")
+	if err != nil {
+		return nil, err
+	}
+	cache, err := diskcache.Open(ctx, "/mnt/instance/cache", diskcache.Options{
+		MaxBytes: 500 << 30,
+		Keys:     envelope.Wrapper{Keyring: keys, Binding: envelope.Binding{Store: "records", Key: "cache key"}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	node, err := invalidate.New(id, peers, invalidate.Options{})
+	if err != nil {
+		return nil, err
+	}
+	store, err := s3store.New(client, "my-bucket", "records", keys, s3store.Options{Cache: cache, Coherence: node})
+	if err != nil {
+		return nil, err
+	}
+	return store, node.Start(ctx, store)
+}
+
+// serveScan writes an object to a browser straight from the cache.
+func serveScan(store *s3store.Store, w http.ResponseWriter, r *http.Request) {
+	object, err := store.Get(r.Context(), "scans/"+r.PathValue("id"))
+	if err != nil {
+		http.Error(w, "not available", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", object.Metadata["type"])
+	http.ServeContent(w, r, "", object.Modified, object.Data.Reader())
+}
+
+func saveScan(ctx context.Context, store *s3store.Store, id string, scan io.Reader) error {
+	_, err := store.Put(ctx, "scans/"+id, scan, s3store.PutOptions{
+		Metadata: map[string]string{"type": "application/dicom"}, // sealed as well
+	})
+	return err
+}
+
+func openDatabase(roots *x509.CertPool, password func(context.Context) (string, error)) (*sql.DB, error) {
+	connector, err := dbfailover.New(dbfailover.Config{
+		Primary:   dbfailover.Server{Addr: "db-a.internal:3306"},
+		Secondary: dbfailover.Server{Addr: "db-b.internal:3306"},
+		Database:  "clinic",
+		TLS:       &tls.Config{RootCAs: roots},
+		Topology:  dbfailover.Independent,
+		Credentials: func(ctx context.Context, _ dbfailover.Server) (dbfailover.Credentials, error) {
+			secret, err := password(ctx)
+			return dbfailover.Credentials{User: "clinic", Password: dbfailover.NewPassword(secret)}, err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
+// sealFile encrypts one file for whoever has the keyring.
+func sealFile(ctx context.Context, out io.Writer, in io.Reader, keys envelope.Keyring) error {
+	w, err := envelope.NewWriter(ctx, out, keys, envelope.Binding{Store: "backups", Key: "2026/11/db.sql"}, envelope.Options{})
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, in); err != nil {
+		return err
+	}
+	return w.Close() // without it, the envelope opens nowhere
+}
+
+// cached shows the cache by itself: a fence is captured before the data is
+// fetched, so that what was fetched before a Drop is not kept after it.
+func cached(cache *diskcache.Cache, key string, fetch func() ([]byte, string, error)) (diskcache.View, error) {
+	if e, err := cache.Get(key); err == nil && !e.Suspect {
+		return e.Data, nil
+	}
+	fence := cache.Fence(key)
+	data, version, err := fetch()
+	if err != nil {
+		return diskcache.View{}, err
+	}
+	view := diskcache.NewView(data)
+	cache.Put(key, view, diskcache.Meta{Version: version}, fence)
+	return view, nil
+}
+
+func Example() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	protector, err := keyring.Raw(keyring.NewSecret(readSecret()))
+	if err != nil {
+		panic(err)
+	}
+	file := filepath.Join(dir, "keyring.json")
+	if _, err := keyring.Create(ctx, keyring.File(file), protector); err != nil {
+		panic(err)
+	}
+	keys, err := openKeyring(ctx, file)
+	if err != nil {
+		panic(err)
+	}
+	defer keys.Close()
+
+	var sealed bytes.Buffer
+	if err := sealFile(ctx, &sealed, bytes.NewReader([]byte("INSERT INTO patients ...")), keys); err != nil {
+		panic(err)
+	}
+	cache, err := diskcache.Open(ctx, filepath.Join(dir, "cache"), diskcache.Options{})
+	if err != nil {
+		panic(err)
+	}
+	defer cache.Close()
+	for range 2 {
+		v, err := cached(cache, "db.sql", func() ([]byte, string, error) {
+			fmt.Println("fetching")
+			data, _, err := envelope.Open(ctx, nil, sealed.Bytes(), keys, envelope.Binding{Store: "backups", Key: "2026/11/db.sql"})
+			return data, "1", err
+		})
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%s\n", v.Bytes())
+	}
+	// Output:
+	// fetching
+	// INSERT INTO patients ...
+	// INSERT INTO patients ...
+}
+
+// These need servers; that they compile is what is asked of them here.
+var _ = []any{startNode, serveScan, saveScan, openDatabase}

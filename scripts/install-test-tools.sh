@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs what the full test suite needs and this machine lacks: MariaDB and the
+# zstd command from Debian's packages, versitygw and the linters as Go programs
+# in .tools/bin. Does nothing where all is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+bin=$PWD/.tools/bin
+mkdir -p "$bin"
+
+packages=()
+[ -x /usr/sbin/mariadbd ] || command -v mariadbd >/dev/null || packages+=(mariadb-server)
+command -v zstd >/dev/null || packages+=(zstd)
+if [ ${#packages[@]} -gt 0 ]; then
+	as_root=
+	[ "$(id -u)" = 0 ] || as_root=sudo
+	if ! command -v apt-get >/dev/null || { [ -n "$as_root" ] && ! command -v sudo >/dev/null; }; then
+		echo "install these and try again: ${packages[*]}" >&2
+		exit 1
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	$as_root apt-get update -qq
+	$as_root apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
+fi
+
+# A tool is installed once for each version: the stamp names it.
+tool() { # name, package, version
+	local stamp=$bin/.$1@$3
+	[ -e "$stamp" ] && return
+	GOBIN=$bin GOFLAGS=-mod=mod go install "$2@$3"
+	touch "$stamp"
+}
+cd "$(mktemp -d)" # outside of every module
+trap 'rm -rf "$PWD"' EXIT
+tool versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
+tool staticcheck honnef.co/go/tools/cmd/staticcheck v0.8.2
+tool govulncheck golang.org/x/vuln/cmd/govulncheck v1.1.4
