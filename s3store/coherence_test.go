@@ -123,6 +123,7 @@ func TestOneFetchForManyCallers(t *testing.T) {
 	name := flightName{"k", s.cache.Fence("k")}
 	f.before = func(http.ResponseWriter, *http.Request) bool {
 		for waitingFor(s, name) < callers {
+			runtime.Gosched()
 		}
 		return false
 	}
@@ -157,6 +158,7 @@ func TestCallerWhoLeavesDisturbsNobody(t *testing.T) {
 		first <- err
 	}()
 	for waitingFor(s, name) < 1 {
+		runtime.Gosched()
 	}
 	second := make(chan error)
 	go func() {
@@ -164,6 +166,7 @@ func TestCallerWhoLeavesDisturbsNobody(t *testing.T) {
 		second <- err
 	}()
 	for waitingFor(s, name) < 2 {
+		runtime.Gosched()
 	}
 	cancel()
 	if err := <-first; !errors.Is(err, context.Canceled) {

@@ -34,4 +34,4 @@ cd "$(mktemp -d)" # outside of every module
 trap 'rm -rf "$PWD"' EXIT
 tool versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
 tool staticcheck honnef.co/go/tools/cmd/staticcheck v0.8.2
-tool govulncheck golang.org/x/vuln/cmd/govulncheck v1.1.4
+tool govulncheck golang.org/x/vuln/cmd/govulncheck v1.9.0
