@@ -13,17 +13,18 @@ const module = "github.com/hipaakit/hipaakit"
 // packages of the module by their folder, modules of others by their prefix. The
 // standard library is free.
 var allowed = map[string][]string{
-	"":                 {},
-	"envelope/floe":    {},
-	"envelope":         {"envelope/floe", "github.com/klauspost/compress"},
-	"envelope/keyring": {"envelope", "golang.org/x/crypto"},
-	"envelope/awskms":  {"envelope", "envelope/keyring", "github.com/aws"},
-	"diskcache":        {"github.com/klauspost/compress", "github.com/hashicorp/golang-lru/v2"},
-	"invalidate":       {},
-	"dbfailover":       {"github.com/go-sql-driver/mysql"},
-	"s3store":          {"envelope", "diskcache", "github.com/aws"},
-	"internal/testbed": {"github.com/go-sql-driver/mysql"},
-	"cmd/hipaactl":     {"envelope", "envelope/keyring", "s3store", "dbfailover", "github.com/aws", "golang.org/x/term"},
+	"":                  {},
+	"internal/forkjoin": {},
+	"envelope/floe":     {"internal/forkjoin"},
+	"envelope":          {"envelope/floe", "internal/forkjoin", "github.com/klauspost/compress"},
+	"envelope/keyring":  {"envelope", "golang.org/x/crypto"},
+	"envelope/awskms":   {"envelope", "envelope/keyring", "github.com/aws"},
+	"diskcache":         {"github.com/klauspost/compress", "github.com/hashicorp/golang-lru/v2"},
+	"invalidate":        {},
+	"dbfailover":        {"github.com/go-sql-driver/mysql"},
+	"s3store":           {"envelope", "diskcache", "github.com/aws"},
+	"internal/testbed":  {"github.com/go-sql-driver/mysql"},
+	"cmd/hipaactl":      {"envelope", "envelope/keyring", "s3store", "dbfailover", "github.com/aws", "golang.org/x/term"},
 }
 
 // TestArrowsPointDown holds every import of the module against the list above.

@@ -1,7 +1,6 @@
 package envelope
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"slices"
@@ -23,9 +22,15 @@ const (
 
 var errFrame = fmt.Errorf("%w: zstd frame", ErrCorrupt)
 
+// peeker is a stream that can be looked into, as a bufio.Reader.
+type peeker interface {
+	io.Reader
+	Peek(n int) ([]byte, error)
+}
+
 // readFrame appends one compressed frame of r to dst. A zstd frame does not
 // begin with its compressed length, so its blocks are walked.
-func readFrame(r *bufio.Reader, dst []byte) ([]byte, zstd.Header, error) {
+func readFrame(r peeker, dst []byte) ([]byte, zstd.Header, error) {
 	var h zstd.Header
 	head, err := r.Peek(zstd.HeaderMaxSize)
 	if err != nil && err != io.EOF {
@@ -59,7 +64,7 @@ func acceptable(h zstd.Header) bool {
 		h.FrameContentSize <= frameSize && h.WindowSize <= frameSize
 }
 
-func readBlock(r *bufio.Reader, dst []byte) (_ []byte, last bool, err error) {
+func readBlock(r peeker, dst []byte) (_ []byte, last bool, err error) {
 	at := len(dst)
 	if dst, err = appendN(r, dst, blockHeaderSize); err != nil {
 		return dst, false, err
@@ -81,7 +86,7 @@ func readBlock(r *bufio.Reader, dst []byte) (_ []byte, last bool, err error) {
 
 // appendN appends exactly n bytes of r. The stream's end inside a frame is
 // damage, since FLOE has already verified where the stream ends.
-func appendN(r *bufio.Reader, dst []byte, n int) ([]byte, error) {
+func appendN(r io.Reader, dst []byte, n int) ([]byte, error) {
 	at := len(dst)
 	dst = slices.Grow(dst, n)[:at+n]
 	switch _, err := io.ReadFull(r, dst[at:]); err {
@@ -94,14 +99,11 @@ func appendN(r *bufio.Reader, dst []byte, n int) ([]byte, error) {
 	}
 }
 
-// decodeFrame appends the data of one frame to dst, exactly as much as its
-// header says.
-func decodeFrame(dst, frame []byte, h zstd.Header) ([]byte, error) {
-	size := int(h.FrameContentSize)
-	dst = slices.Grow(dst, size)
-	out, err := decoder256K().DecodeAll(frame, dst[len(dst):len(dst):len(dst)+size])
-	if err != nil || len(out) != size {
-		return dst, errFrame
+// decodeFrame fills out with the data of one frame, which must be exactly as long.
+func decodeFrame(out, frame []byte) error {
+	got, err := decoder256K().DecodeAll(frame, out[:0:len(out)])
+	if err != nil || len(got) != len(out) {
+		return errFrame
 	}
-	return dst[:len(dst)+size], nil
+	return nil
 }

@@ -164,12 +164,17 @@ func readHeader(r io.Reader) (*header, error) {
 }
 
 func readPart(r io.Reader, b []byte) error {
-	switch _, err := io.ReadFull(r, b); err {
-	case nil:
-		return nil
-	case io.EOF, io.ErrUnexpectedEOF:
-		return fmt.Errorf("%w: cut off in the header", ErrCorrupt)
-	default:
-		return fmt.Errorf("envelope: reading the header: %w", err)
+	// Not io.ReadFull: it cannot tell the end of the stream from a reader that
+	// itself broke off with io.ErrUnexpectedEOF, as a lost connection does.
+	for got := 0; got < len(b); {
+		n, err := r.Read(b[got:])
+		got += n
+		if got < len(b) && err == io.EOF {
+			return fmt.Errorf("%w: cut off in the header", ErrCorrupt)
+		}
+		if err != nil && err != io.EOF {
+			return fmt.Errorf("envelope: reading the header: %w", err)
+		}
 	}
+	return nil
 }

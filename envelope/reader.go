@@ -2,7 +2,6 @@ package envelope
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -43,6 +42,11 @@ type Reader struct {
 // the reading. Errors are [ErrCorrupt], [ErrUnsupported], [ErrKeyUnknown],
 // [ErrInvalid], or what the keyring or r answered.
 func NewReader(ctx context.Context, r io.Reader, kr Keyring, b Binding) (*Reader, error) {
+	return newReader(ctx, r, kr, b, func(o *floe.Opener) *floe.Reader { return floe.NewReader(r, o) })
+}
+
+// newReader reads the header from r; body makes the reader of what follows.
+func newReader(ctx context.Context, r io.Reader, kr Keyring, b Binding, body func(*floe.Opener) *floe.Reader) (*Reader, error) {
 	if err := b.check(); err != nil {
 		return nil, err
 	}
@@ -54,10 +58,10 @@ func NewReader(ctx context.Context, r io.Reader, kr Keyring, b Binding) (*Reader
 	if err != nil {
 		return nil, err
 	}
-	body := floe.NewReader(r, opener)
-	next := body.Next
+	segments := body(opener)
+	next := segments.Next
 	if h.prefix.codec == codecZstd {
-		next = newZstdReader(body).next
+		next = newZstdReader(segments).next
 	}
 	return &Reader{ctx: ctx, next: next, info: info}, nil
 }
@@ -148,14 +152,11 @@ func (r *Reader) fill(dst []byte) []byte {
 	return dst
 }
 
-// judge holds the data's length against the sealed one, and makes FLOE's
-// refusal this package's.
+// judge holds the data's length against the sealed one.
 func (r *Reader) judge(err error) error {
 	switch {
-	case errors.Is(err, floe.ErrCorrupt):
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	case err != nil && err != io.EOF:
-		return err
+		return corrupt(err)
 	case r.info.Size >= 0 && (r.read > r.info.Size || err == io.EOF && r.read < r.info.Size):
 		return fmt.Errorf("%w: size differs from the sealed one", ErrCorrupt)
 	}

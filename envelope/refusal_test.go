@@ -188,7 +188,12 @@ func openBody(t testing.TB, body []byte) ([]byte, error) {
 	w := floe.NewWriter(sealed, sealer)
 	w.Write(body)
 	w.Close()
-	return open(t, sealed.Bytes())
+	data, err := open(t, sealed.Bytes())
+	// Both readers must come to the same answer.
+	if at := readAllAt(t, sealed.Bytes()); (at == nil) != (err != nil) || !bytes.Equal(at, data) {
+		t.Fatalf("the stream gave %d bytes and %v, ranges gave %d bytes", len(data), err, len(at))
+	}
+	return data, err
 }
 
 func TestSizeThatDiffersIsRefused(t *testing.T) {
@@ -201,7 +206,7 @@ func TestSizeThatDiffersIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			sealed := bytes.NewBuffer(h.encode())
-			body := bodyWriter(sealed, sealer, level)
+			body := (&prepared{sealer: sealer, level: level, size: -1}).writer(t.Context(), floe.NewWriter(sealed, sealer))
 			body.Write(noise(300))
 			body.Close()
 			if _, err := open(t, sealed.Bytes()); !errors.Is(err, ErrCorrupt) {
@@ -260,11 +265,15 @@ func TestErrorsBelowComeThrough(t *testing.T) {
 	if _, err := NewReader(t.Context(), iotest.ErrReader(io.ErrClosedPipe), testRing, testBinding); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("header: %v", err)
 	}
+	r, err = NewReader(t.Context(), io.MultiReader(bytes.NewReader(sealed[:100]), iotest.ErrReader(io.ErrUnexpectedEOF)), testRing, testBinding)
+	if r != nil || !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrCorrupt) {
+		t.Errorf("a lost connection is taken for damage: %v", err)
+	}
 	w, err := NewWriter(t.Context(), &brokenAfter{n: 1}, testRing, testBinding, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.Write(noise(600_000))
+	_, err = w.Write(noise(20 << 20))
 	if !errors.Is(err, io.ErrClosedPipe) || !errors.Is(w.Close(), io.ErrClosedPipe) {
 		t.Errorf("writer: %v", err)
 	}

@@ -14,7 +14,7 @@ import (
 // for concurrent use.
 type Writer struct {
 	ctx     context.Context
-	data    io.WriteCloser // compression, or FLOE directly
+	data    body
 	written int64
 	size    int64 // announced; -1: not known
 	id      ObjectID
@@ -33,6 +33,32 @@ func NewWriter(ctx context.Context, w io.Writer, kr Keyring, b Binding, o Option
 }
 
 func newWriter(ctx context.Context, w io.Writer, kr Keyring, b Binding, o Options, size int64) (*Writer, error) {
+	p, err := prepare(ctx, kr, b, o, size)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(p.head); err != nil {
+		return nil, fmt.Errorf("envelope: writing the header: %w", err)
+	}
+	return p.writer(ctx, floe.NewWriter(w, p.sealer)), nil
+}
+
+// body is where data goes: a compressor, or FLOE itself.
+type body interface {
+	io.WriteCloser
+	Finish(p []byte) error // Write and Close in one, without a copy
+}
+
+// prepared is an envelope whose header is made.
+type prepared struct {
+	head   []byte
+	sealer *floe.Sealer
+	level  Compression
+	size   int64
+	id     ObjectID
+}
+
+func prepare(ctx context.Context, kr Keyring, b Binding, o Options, size int64) (*prepared, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -47,10 +73,15 @@ func newWriter(ctx context.Context, w io.Writer, kr Keyring, b Binding, o Option
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.Write(h.encode()); err != nil {
-		return nil, fmt.Errorf("envelope: writing the header: %w", err)
+	return &prepared{h.encode(), sealer, o.Compression, size, h.prefix.id}, nil
+}
+
+// writer is a Writer whose body goes to w.
+func (p *prepared) writer(ctx context.Context, w body) *Writer {
+	if p.level != CompressNone {
+		w = newZstdWriter(w, p.level)
 	}
-	return &Writer{ctx: ctx, data: bodyWriter(w, sealer, o.Compression), size: size, id: h.prefix.id}, nil
+	return &Writer{ctx: ctx, data: w, size: p.size, id: p.id}
 }
 
 // fill makes slots, metadata, FLOE header and MAC, in the order in which each
@@ -89,14 +120,6 @@ func (h *header) addSlots(ctx context.Context, kr Keyring, k *dataKey, prefix []
 	return nil
 }
 
-func bodyWriter(w io.Writer, s *floe.Sealer, c Compression) io.WriteCloser {
-	body := floe.NewWriter(w, s)
-	if c == CompressNone {
-		return body
-	}
-	return &zstdWriter{w: body, level: c}
-}
-
 // ID is the object id of the envelope being written.
 func (w *Writer) ID() ObjectID { return w.id }
 
@@ -115,6 +138,14 @@ func (w *Writer) Write(p []byte) (int, error) {
 	w.written += int64(n)
 	w.err = err
 	return n, err
+}
+
+// finish is Write of all the data, and Close, without a copy of it.
+func (w *Writer) finish(data []byte) error {
+	if w.err = w.ctx.Err(); w.err == nil {
+		w.err = w.data.Finish(data)
+	}
+	return w.err
 }
 
 // Close completes the envelope. After a failed Write it does not, and repeats

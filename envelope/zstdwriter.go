@@ -1,54 +1,101 @@
 package envelope
 
-import "io"
+import (
+	"sync"
 
-// zstdWriter turns data into the seekable Zstandard format.
+	"github.com/hipaakit/hipaakit/internal/forkjoin"
+)
+
+// framesPerWorker is how many frames a core compresses before the cores meet
+// again: 1 MiB of data.
+const framesPerWorker = 4
+
+// zstdWriter turns data into the seekable Zstandard format, a batch of frames at
+// a time, on all cores.
 type zstdWriter struct {
-	w       io.WriteCloser
-	level   Compression
-	pending []byte
-	frame   []byte
-	table   seekTable
-	err     error
+	w     body
+	level Compression
+	batch int // bytes of data
+	*scratch
+	table seekTable
+	err   error
+}
+
+// scratch is reused between writers: growing it for each small object costs more
+// than compressing it.
+type scratch struct {
+	pending []byte // data, at most a batch
+	frames  [][]byte
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func newZstdWriter(w body, level Compression) *zstdWriter {
+	return &zstdWriter{w: w, level: level, scratch: scratches.Get().(*scratch),
+		batch: forkjoin.Workers() * framesPerWorker * frameSize}
 }
 
 func (z *zstdWriter) Write(p []byte) (int, error) {
 	written := 0
 	for z.err == nil && len(p) > 0 {
-		// A whole frame in the caller's own slice needs no copy.
-		if len(z.pending) == 0 && len(p) >= frameSize {
-			z.writeFrame(p[:frameSize])
-			p, written = p[frameSize:], written+frameSize
+		// A whole batch in the caller's own slice needs no copy.
+		if len(z.pending) == 0 && len(p) >= z.batch {
+			z.compress(p[:z.batch])
+			p, written = p[z.batch:], written+z.batch
 			continue
 		}
-		n := min(len(p), frameSize-len(z.pending))
+		n := min(len(p), z.batch-len(z.pending))
 		z.pending = append(z.pending, p[:n]...)
 		p, written = p[n:], written+n
-		if len(z.pending) == frameSize {
-			z.writeFrame(z.pending)
+		if len(z.pending) == z.batch {
+			z.compress(z.pending)
 			z.pending = z.pending[:0]
 		}
 	}
 	return written, z.err
 }
 
-func (z *zstdWriter) writeFrame(data []byte) {
-	z.frame = encoders[z.level]().EncodeAll(data, z.frame[:0])
-	z.table = z.table.add(len(z.frame), len(data))
-	_, z.err = z.w.Write(z.frame)
+// compress writes the frames of data. All of them but the last are full.
+func (z *zstdWriter) compress(data []byte) {
+	n := (len(data) + frameSize - 1) / frameSize
+	for len(z.frames) < n {
+		z.frames = append(z.frames, nil)
+	}
+	piece := func(i int) []byte { return data[i*frameSize : min((i+1)*frameSize, len(data))] }
+	z.err = forkjoin.Do(n, func(i int) error {
+		z.frames[i] = encoders[z.level]().EncodeAll(piece(i), z.frames[i][:0])
+		return nil
+	})
+	for i := 0; i < n && z.err == nil; i++ {
+		z.table = z.table.add(len(z.frames[i]), len(piece(i)))
+		_, z.err = z.w.Write(z.frames[i])
+	}
 }
 
-// Close writes the last frame and the seek table and closes the writer below.
+// Finish is Write of the last of the data, and Close, without a copy.
+func (z *zstdWriter) Finish(p []byte) error {
+	if z.err == nil && len(z.pending) > 0 {
+		z.Write(p) // its error sticks, and Close repeats it
+		p = nil
+	}
+	for z.err == nil && len(p) > 0 {
+		n := min(len(p), z.batch)
+		z.compress(p[:n])
+		p = p[n:]
+	}
+	return z.Close()
+}
+
+// Close writes the last frames and the seek table and closes the writer below.
 func (z *zstdWriter) Close() error {
 	if z.err == nil && len(z.pending) > 0 {
-		z.writeFrame(z.pending)
-	}
-	if z.err == nil {
-		_, z.err = z.w.Write(z.table.encode())
+		z.compress(z.pending)
 	}
 	if z.err != nil {
 		return z.err
 	}
-	z.err = ErrClosed
-	return z.w.Close()
+	z.pending = z.pending[:0]
+	scratches.Put(z.scratch)
+	z.scratch, z.err = nil, ErrClosed
+	return z.w.Finish(z.table.encode())
 }

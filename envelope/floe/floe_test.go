@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/iotest"
@@ -71,6 +72,44 @@ func TestEverySizeRoundTrips(t *testing.T) {
 			if err != nil || !bytes.Equal(got, plain) {
 				t.Fatalf("%+v, %d bytes: %v", p, size, err)
 			}
+		}
+	}
+}
+
+// TestBatchesOnManyCores takes messages of many batches through every way of
+// sealing and opening.
+func TestBatchesOnManyCores(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	p := params{segmentLength: 4096, rotation: 3}
+	for _, size := range []int{3 * batchPlain, 7*batchPlain + 1, 7*batchPlain - 4064*3} {
+		plain := pattern(size)
+		s, err := newSealer(testKey, []byte("aad"), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := NewAppender([]byte("before"), s)
+		a.Write(plain[:100])
+		a.Write(plain[100:])
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		body := a.Bytes()[len("before"):]
+		o, err := newOpener(testKey, []byte("aad"), s.Header(), p.rotation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, r := range map[string]*Reader{
+			"slice": NewSliceReader(body, o), "stream": NewReader(iotest.HalfReader(bytes.NewReader(body)), o),
+			"data with EOF": NewReader(iotest.DataErrReader(bytes.NewReader(body)), o),
+		} {
+			if got, err := readAll(r); err != nil || !bytes.Equal(got, plain) {
+				t.Errorf("%s of %d bytes: %v", name, size, err)
+			}
+		}
+		at := len(body) * 2 / 3
+		body[at] ^= 1
+		if got, err := readAll(NewSliceReader(body, o)); !errors.Is(err, ErrCorrupt) || !bytes.HasPrefix(plain, got) || len(got) > at {
+			t.Errorf("damage in a later batch: %d bytes, %v", len(got), err)
 		}
 	}
 }
@@ -169,9 +208,12 @@ func TestFailuresOfTheStreamBelowStick(t *testing.T) {
 	if _, err := readAll(NewReader(iotest.TimeoutReader(bytes.NewReader(body)), o)); !errors.Is(err, iotest.ErrTimeout) {
 		t.Errorf("reader: %v", err)
 	}
-	s, _ := NewSealer(testKey, nil, testSegment)
+	if _, err := readAll(NewReader(io.MultiReader(bytes.NewReader(body[:100]), iotest.ErrReader(io.ErrUnexpectedEOF)), o)); errors.Is(err, ErrCorrupt) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a lost connection is taken for damage: %v", err)
+	}
+	s, _ := NewSealer(testKey, nil, 4096)
 	w := NewWriter(brokenWriter{}, s)
-	if _, err := w.Write(pattern(200)); !errors.Is(err, io.ErrClosedPipe) {
+	if _, err := w.Write(pattern(8 << 20)); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("writer: %v", err)
 	}
 	if err := w.Close(); !errors.Is(err, io.ErrClosedPipe) {

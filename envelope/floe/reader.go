@@ -2,28 +2,36 @@ package floe
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 )
 
-// Reader opens a stream of segments. It holds one segment of ciphertext and one
-// of plaintext, hands out only what verified, and says io.EOF only when the
-// final segment verified and nothing follows it. Its first error is its last:
-// every later call repeats it. It is not safe for concurrent use.
+// Reader opens a stream of segments, a batch at a time, on all cores. It holds a
+// batch of ciphertext and one of plaintext, hands out only what verified, and says
+// io.EOF only when the final segment verified and nothing follows it. Its first
+// error is its last: every later call repeats it. It is not safe for concurrent
+// use, and uses no goroutine between calls.
 type Reader struct {
 	opener   *Opener
-	r        io.Reader
-	sealed   []byte
+	in       source
 	plain    []byte // the part of buf not yet handed out
 	buf      []byte
 	position uint64
+	segments int // of the next batch
 	err      error
 }
 
 // NewReader returns a Reader of the segments in r, which starts behind the
 // header. r must end where the message ends.
-func NewReader(r io.Reader, o *Opener) *Reader { return &Reader{opener: o, r: r} }
+func NewReader(r io.Reader, o *Opener) *Reader { return newReader(&readerSource{r: r}, o) }
+
+// NewSliceReader returns a Reader of the segments in sealed, which it does not
+// copy.
+func NewSliceReader(sealed []byte, o *Opener) *Reader { return newReader(&sliceSource{sealed}, o) }
+
+// Batches grow from a single segment, so that a short message takes little memory
+// and the start of a long one comes early.
+func newReader(in source, o *Opener) *Reader { return &Reader{opener: o, in: in, segments: 1} }
 
 // Read implements [io.Reader].
 func (r *Reader) Read(p []byte) (int, error) {
@@ -39,8 +47,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Next appends the plaintext of the next segment to dst. With the final segment
-// it returns that plaintext and io.EOF. Do not mix it with [Reader.Read].
+// Next appends the plaintext of the next batch to dst. With the last it returns
+// that plaintext and io.EOF. Do not mix it with [Reader.Read].
 func (r *Reader) Next(dst []byte) ([]byte, error) {
 	if r.err != nil {
 		return dst, r.err
@@ -50,51 +58,91 @@ func (r *Reader) Next(dst []byte) ([]byte, error) {
 }
 
 func (r *Reader) next(dst []byte) ([]byte, error) {
-	if r.position >= MaxSegments {
+	length := r.opener.SegmentLength()
+	sealed, ended, err := r.in.take(r.segments * length)
+	if err != nil {
+		return dst, fmt.Errorf("floe: reading from segment %d: %w", r.position, err)
+	}
+	n := (len(sealed) + length - 1) / length
+	if r.position+uint64(n) > MaxSegments {
 		return dst, ErrTooLong
 	}
-	final, err := r.fill()
+	final, err := r.isFinal(sealed, n, ended)
 	if err != nil {
 		return dst, err
 	}
-	dst, err = r.opener.Open(dst, r.sealed, r.position, final)
-	if err != nil {
+	if dst, err = r.opener.OpenAll(dst, sealed, r.position, final); err != nil {
 		return dst, err
 	}
-	r.position++
+	r.position += uint64(n)
+	r.segments = min(2*r.segments, r.opener.message.batchSegments())
 	if final {
 		return dst, io.EOF
 	}
 	return dst, nil
 }
 
-// fill reads one segment and says whether it is the final one, which its marker
-// claims, its tag confirms, and the end of the stream must agree with.
-func (r *Reader) fill() (final bool, err error) {
-	if r.sealed == nil {
-		r.sealed = make([]byte, r.opener.SegmentLength())
+// isFinal says whether a batch ends the message: what the marker of its last
+// segment claims, its tag confirms, and the end of the stream must agree with.
+func (r *Reader) isFinal(sealed []byte, n int, ended bool) (bool, error) {
+	last := sealed[max(0, n-1)*r.opener.SegmentLength():]
+	if len(last) < SegmentOverhead {
+		return false, fmt.Errorf("%w: cut off in segment %d", ErrCorrupt, r.position+uint64(max(0, n-1)))
 	}
-	n, err := io.ReadFull(r.r, r.sealed[:cap(r.sealed)])
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return false, fmt.Errorf("floe: reading segment %d: %w", r.position, err)
+	final := binary.BigEndian.Uint32(last) != notFinal
+	switch {
+	case final && !ended:
+		return false, fmt.Errorf("%w: bytes follow the final segment", ErrCorrupt)
+	case !final && ended:
+		return false, fmt.Errorf("%w: no final segment", ErrCorrupt)
 	}
-	if n < SegmentOverhead {
-		return false, fmt.Errorf("%w: cut off in segment %d", ErrCorrupt, r.position)
-	}
-	r.sealed = r.sealed[:n]
-	if binary.BigEndian.Uint32(r.sealed) == notFinal {
-		return false, nil
-	}
-	return true, r.expectEnd()
+	return final, nil
 }
 
-func (r *Reader) expectEnd() error {
-	var extra [1]byte
-	switch n, err := io.ReadFull(r.r, extra[:]); {
-	case n > 0:
-		return fmt.Errorf("%w: bytes follow the final segment", ErrCorrupt)
-	case err != io.EOF:
-		return fmt.Errorf("floe: reading the end: %w", err)
+// source gives out a stream in order. take returns the next n bytes, or what is
+// left, and whether the stream ends behind them.
+type source interface {
+	take(n int) (b []byte, ended bool, err error)
+}
+
+// readerSource reads one byte ahead: whether a stream ends is only known then.
+type readerSource struct {
+	r     io.Reader
+	buf   []byte
+	ahead []byte // none or one byte
+	extra [1]byte
+}
+
+func (s *readerSource) take(n int) ([]byte, bool, error) {
+	if len(s.buf) < n+1 {
+		s.buf = make([]byte, n+1)
 	}
-	return nil
+	got := copy(s.buf, s.ahead)
+	s.ahead = nil
+	// Not io.ReadFull: it cannot tell the end of the stream from a reader that
+	// itself broke off with io.ErrUnexpectedEOF, as a lost connection does.
+	for got < n+1 {
+		m, err := s.r.Read(s.buf[got : n+1])
+		got += m
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	if got <= n {
+		return s.buf[:got], true, nil
+	}
+	s.extra[0] = s.buf[n]
+	s.ahead = s.extra[:]
+	return s.buf[:n], false, nil
+}
+
+type sliceSource struct{ rest []byte }
+
+func (s *sliceSource) take(n int) ([]byte, bool, error) {
+	b := s.rest[:min(n, len(s.rest))]
+	s.rest = s.rest[len(b):]
+	return b, len(s.rest) == 0, nil
 }

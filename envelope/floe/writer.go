@@ -1,59 +1,141 @@
 package floe
 
-import "io"
+import (
+	"io"
+	"slices"
+)
 
-// Writer seals a stream. It holds one segment of plaintext and one of
-// ciphertext. It is not safe for concurrent use.
+// Writer seals a stream, a batch of segments at a time, on all cores. It holds a
+// batch of plaintext and one of ciphertext: about 1 MiB for each core, or one
+// segment each where that is longer; less for a short stream. It is not safe for
+// concurrent use, and uses no goroutine between calls.
 type Writer struct {
 	sealer   *Sealer
-	w        io.Writer
-	plain    []byte
-	sealed   []byte
+	out      sink
+	batch    int    // plaintext bytes of a batch
+	plain    []byte // pending, at most a batch
 	position uint64
 	err      error // sticky: a stream with a hole must not be continued
 }
 
-// NewWriter returns a Writer that appends segments to w. It does not write the
+// NewWriter returns a Writer that writes segments to w. It does not write the
 // header; its caller decides where [Sealer.Header] goes.
-func NewWriter(w io.Writer, s *Sealer) *Writer { return &Writer{sealer: s, w: w} }
+func NewWriter(w io.Writer, s *Sealer) *Writer { return newWriter(&writerSink{w: w}, s) }
 
-// Write seals p. A full segment is kept back until more comes, since it may be
-// the final one.
+func newWriter(out sink, s *Sealer) *Writer {
+	return &Writer{sealer: s, out: out, batch: s.message.batchSegments() * s.PlainSegment()}
+}
+
+// Write seals p. A full batch is kept back until more comes, since its last
+// segment may be the final one.
 func (w *Writer) Write(p []byte) (int, error) {
 	written := 0
 	for w.err == nil && len(p) > 0 {
-		if len(w.plain) == w.sealer.PlainSegment() {
-			w.flush(false)
+		if len(w.plain) == 0 && len(p) > w.batch {
+			// Straight from the caller's slice.
+			w.seal(p[:w.batch], false)
+			p, written = p[w.batch:], written+w.batch
 			continue
 		}
-		n := min(len(p), w.sealer.PlainSegment()-len(w.plain))
+		if len(w.plain) == w.batch {
+			w.seal(w.plain, false)
+			w.plain = w.plain[:0]
+			continue
+		}
+		n := min(len(p), w.batch-len(w.plain))
 		w.plain = append(w.plain, p[:n]...)
-		p = p[n:]
-		written += n
+		p, written = p[n:], written+n
 	}
 	return written, w.err
 }
 
-// Close writes the final segment. Without it the stream does not open: a
-// writer that is merely dropped leaves what every reader calls truncated. It
-// does not close the underlying writer. A second Close answers [ErrClosed].
+// Finish is Write of the last of the data, and Close, without keeping a copy of
+// what may be the final segment.
+func (w *Writer) Finish(p []byte) error {
+	if len(w.plain) > 0 || w.err != nil {
+		w.Write(p) // its error sticks, and Close repeats it
+		return w.Close()
+	}
+	for w.err == nil && len(p) > w.batch {
+		w.seal(p[:w.batch], false)
+		p = p[w.batch:]
+	}
+	w.plain = p
+	return w.Close()
+}
+
+// Close writes the last segments. Without it the stream does not open: a writer
+// that is merely dropped leaves what every reader calls truncated. It does not
+// close the underlying writer. A second Close answers [ErrClosed].
 func (w *Writer) Close() error {
 	if w.err != nil {
 		return w.err
 	}
-	w.flush(true)
+	w.seal(w.plain, true)
 	if w.err != nil {
 		return w.err
 	}
-	w.err = ErrClosed
+	w.plain, w.err = nil, ErrClosed
 	return nil
 }
 
-func (w *Writer) flush(final bool) {
-	w.sealed, w.err = w.sealer.Seal(w.sealed[:0], w.plain, w.position, final)
-	if w.err == nil {
-		_, w.err = w.w.Write(w.sealed)
+func (w *Writer) seal(plain []byte, final bool) {
+	n := w.sealer.count(len(plain), final)
+	room := w.out.room(len(plain) + n*SegmentOverhead)
+	sealed, err := w.sealer.SealAll(room, plain, w.position, final)
+	if err == nil {
+		err = w.out.commit(sealed)
 	}
-	w.plain = w.plain[:0]
-	w.position++
+	w.position += uint64(n)
+	w.err = err
+}
+
+// sink takes sealed batches. room returns an empty slice with space for n bytes;
+// commit takes it back, filled.
+type sink interface {
+	room(n int) []byte
+	commit(sealed []byte) error
+}
+
+type writerSink struct {
+	w   io.Writer
+	buf []byte
+}
+
+func (s *writerSink) room(n int) []byte {
+	s.buf = slices.Grow(s.buf[:0], n)
+	return s.buf
+}
+
+func (s *writerSink) commit(sealed []byte) error {
+	_, err := s.w.Write(sealed)
+	return err
+}
+
+// Appender is a [Writer] into a slice: what it seals is never copied.
+type Appender struct {
+	Writer
+	slice sliceSink
+}
+
+// NewAppender returns an Appender whose segments follow the bytes of dst.
+func NewAppender(dst []byte, s *Sealer) *Appender {
+	a := &Appender{slice: sliceSink{dst}}
+	a.Writer = *newWriter(&a.slice, s)
+	return a
+}
+
+// Bytes returns dst with the segments that were sealed so far.
+func (a *Appender) Bytes() []byte { return a.slice.dst }
+
+type sliceSink struct{ dst []byte }
+
+func (s *sliceSink) room(n int) []byte {
+	s.dst = slices.Grow(s.dst, n)
+	return s.dst[len(s.dst):]
+}
+
+func (s *sliceSink) commit(sealed []byte) error {
+	s.dst = s.dst[:len(s.dst)+len(sealed)]
+	return nil
 }

@@ -1,0 +1,86 @@
+package floe
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hipaakit/hipaakit/internal/forkjoin"
+)
+
+// batchPlain is the plaintext that one core seals or opens before the cores meet
+// again: long enough that starting a goroutine does not show, short enough that
+// a batch for each of many cores still fits the caches and the memory.
+const batchPlain = 1 << 20
+
+// batchSegments is how many segments are worked on at once. parallel says whether
+// all cores shall help.
+func (p params) batchSegments() int {
+	return max(1, batchPlain/p.segmentLength) * forkjoin.Workers()
+}
+
+// SealAll appends consecutive segments to dst, the first at position, working on
+// all cores. plaintext, which dst must not overlap, is a whole number of full
+// segments; with final it may be any length, and its last segment ends the
+// message. Without spare capacity in dst it allocates. On an error dst is returned
+// as it was.
+func (s *Sealer) SealAll(dst, plaintext []byte, position uint64, final bool) ([]byte, error) {
+	n := s.count(len(plaintext), final)
+	if n < 0 {
+		return dst, fmt.Errorf("floe: %d plaintext bytes are no whole number of segments: %w", len(plaintext), ErrParameters)
+	}
+	size, full := len(plaintext)+n*SegmentOverhead, s.message.plain()
+	dst = slices.Grow(dst, size)
+	out := dst[len(dst) : len(dst)+size]
+	err := forkjoin.Do(n, func(i int) error {
+		from, to := i*full, min((i+1)*full, len(plaintext))
+		at := i * s.message.segmentLength
+		_, err := s.Seal(out[at:at:at+to-from+SegmentOverhead], plaintext[from:to], position+uint64(i), final && i == n-1)
+		return err
+	})
+	if err != nil {
+		return dst, err
+	}
+	return dst[:len(dst)+size], nil
+}
+
+// count is how many segments n bytes take, -1 if they cannot be cut into full
+// ones. Only the segment of an empty message is empty.
+func (s *Sealer) count(n int, final bool) int {
+	full := s.message.plain()
+	switch {
+	case final:
+		return max(1, (n+full-1)/full)
+	case n%full != 0:
+		return -1
+	}
+	return n / full
+}
+
+// OpenAll verifies consecutive segments, the first at position, working on all
+// cores, and appends their plaintext to dst, which must not overlap sealed. With
+// final the last of them is the message's last and may be short. On an error,
+// which is [ErrCorrupt], dst is returned as it was, and what was opened is wiped.
+func (o *Opener) OpenAll(dst, sealed []byte, position uint64, final bool) ([]byte, error) {
+	length := o.message.segmentLength
+	n := (len(sealed) + length - 1) / length
+	size := len(sealed) - n*SegmentOverhead
+	if n == 0 || size < 0 {
+		return dst, fmt.Errorf("%w: %d bytes hold no segment", ErrCorrupt, len(sealed))
+	}
+	dst = slices.Grow(dst, size)
+	out := dst[len(dst) : len(dst)+size]
+	err := forkjoin.Do(n, func(i int) error {
+		segment := sealed[i*length : min((i+1)*length, len(sealed))]
+		if len(segment) < SegmentOverhead {
+			return fmt.Errorf("%w: cut off in segment %d", ErrCorrupt, position+uint64(i))
+		}
+		at := i * o.message.plain()
+		_, err := o.Open(out[at:at:at+len(segment)-SegmentOverhead], segment, position+uint64(i), final && i == n-1)
+		return err
+	})
+	if err != nil {
+		clear(out)
+		return dst, err
+	}
+	return dst[:len(dst)+size], nil
+}
