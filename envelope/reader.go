@@ -9,6 +9,8 @@ import (
 	"github.com/hipaakit/hipaakit/envelope/floe"
 )
 
+var errWriteCount = errors.New("envelope: the writer claims a count that cannot be")
+
 // Info is what an envelope's header tells whoever holds a key.
 type Info struct {
 	// ID is the identity of this sealing.
@@ -43,7 +45,7 @@ type Reader struct {
 // the reading. Errors are [ErrCorrupt], [ErrUnsupported], [ErrKeyUnknown],
 // [ErrInvalid], or what the keyring or r answered.
 func NewReader(ctx context.Context, r io.Reader, kr Keyring, b Binding) (*Reader, error) {
-	if err := b.check(); err != nil {
+	if err := checkArguments(kr, b); err != nil {
 		return nil, err
 	}
 	h, err := readHeader(r)
@@ -117,9 +119,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
-		n, err := w.Write(r.data)
+		n, err := r.flush(w)
 		total += int64(n)
-		r.data = r.data[n:]
 		if err != nil {
 			return total, err
 		}
@@ -132,6 +133,22 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 		r.buf = r.fill(r.buf[:0])
 		r.data = r.buf
 	}
+}
+
+// flush writes the data at hand, and nothing if there is none: to an HTTP answer
+// an empty write says 200, and what fails after that cannot be told any more.
+func (r *Reader) flush(w io.Writer) (int, error) {
+	if len(r.data) == 0 {
+		return 0, nil
+	}
+	n, err := w.Write(r.data)
+	if n < 0 || n > len(r.data) {
+		return 0, errors.Join(errWriteCount, err)
+	}
+	if r.data = r.data[n:]; err == nil && len(r.data) > 0 {
+		err = io.ErrShortWrite
+	}
+	return n, err
 }
 
 // fill appends the next verified data to dst and sets err with the last.

@@ -37,7 +37,7 @@ func newWriter(ctx context.Context, w io.Writer, kr Keyring, b Binding, o Option
 	if err != nil {
 		return nil, err
 	}
-	if err := b.check(); err != nil {
+	if err := checkArguments(kr, b); err != nil {
 		return nil, err
 	}
 	k := newDataKey()
@@ -51,6 +51,13 @@ func newWriter(ctx context.Context, w io.Writer, kr Keyring, b Binding, o Option
 		return nil, fmt.Errorf("envelope: writing the header: %w", err)
 	}
 	return &Writer{ctx: ctx, data: bodyWriter(w, sealer, o.Compression), size: size, id: h.prefix.id}, nil
+}
+
+func checkArguments(kr Keyring, b Binding) error {
+	if kr == nil {
+		return fmt.Errorf("%w: no keyring", ErrInvalid)
+	}
+	return b.check()
 }
 
 // fill makes slots, metadata, FLOE header and MAC, in the order in which each
