@@ -6,11 +6,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"database/sql"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -24,50 +27,74 @@ import (
 
 // The code of these functions stands in README.md; a test holds the two together.
 
-func readSecret() []byte { return bytes.Repeat([]byte{1}, keyring.KeySize) }
+// readSecret reads the 64 hexadecimal digits that the keyring was made with.
+func readSecret(file string) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return hex.DecodeString(strings.TrimSpace(string(text)))
+}
 
 // openKeyring reads the keyring that 'hipaactl keys init -key-file' made.
-func openKeyring(ctx context.Context, file string) (*keyring.Keyring, error) {
-	protector, err := keyring.Raw(keyring.NewSecret(readSecret()))
+func openKeyring(ctx context.Context, file, secretFile string) (*keyring.Keyring, error) {
+	secret, err := readSecret(secretFile)
+	if err != nil {
+		return nil, err
+	}
+	protector, err := keyring.Raw(keyring.NewSecret(secret))
 	if err != nil {
 		return nil, err
 	}
 	return keyring.Open(ctx, keyring.File(file), protector)
 }
 
-// startNode is all that one of several web nodes does at start.
-func startNode(ctx context.Context, client *s3.Client, id invalidate.Identity, peers []invalidate.Peer) (*s3store.Store, error) {
-	keys, err := openKeyring(ctx, "/etc/app/keyring.json")
-	if err != nil {
-		return nil, err
+// webNode is one of several behind a load balancer.
+type webNode struct {
+	keys  *keyring.Keyring
+	cache *diskcache.Cache
+	peers *invalidate.Node
+	store *s3store.Store
+}
+
+func startNode(ctx context.Context, client *s3.Client, id invalidate.Identity, peers []invalidate.Peer) (n webNode, err error) {
+	if n.keys, err = openKeyring(ctx, "/etc/app/keyring.json", "/run/secrets/keyring"); err != nil {
+		return n, err
 	}
-	cache, err := diskcache.Open(ctx, "/mnt/instance/cache", diskcache.Options{
+	n.cache, err = diskcache.Open(ctx, "/mnt/instance/cache", diskcache.Options{
 		MaxBytes: 500 << 30,
-		Keys:     envelope.Wrapper{Keyring: keys, Binding: envelope.Binding{Store: "records", Key: "cache key"}},
+		Keys:     envelope.Wrapper{Keyring: n.keys, Binding: envelope.Binding{Store: "records", Key: "cache key"}},
 	})
 	if err != nil {
-		return nil, err
+		return n, err
 	}
-	node, err := invalidate.New(id, peers, invalidate.Options{})
+	if n.peers, err = invalidate.New(id, peers, invalidate.Options{}); err != nil {
+		return n, err
+	}
+	n.store, err = s3store.New(client, "my-bucket", "records", n.keys, s3store.Options{Cache: n.cache, Coherence: n.peers})
 	if err != nil {
-		return nil, err
+		return n, err
 	}
-	store, err := s3store.New(client, "my-bucket", "records", keys, s3store.Options{Cache: cache, Coherence: node})
-	if err != nil {
-		return nil, err
-	}
-	return store, node.Start(ctx, store)
+	return n, n.peers.Start(ctx, n.store)
+}
+
+func (n webNode) stop(ctx context.Context) error {
+	return errors.Join(n.store.Close(), n.peers.Close(ctx), n.cache.Close(), n.keys.Close())
 }
 
 // serveScan writes an object to a browser straight from the cache.
 func serveScan(store *s3store.Store, w http.ResponseWriter, r *http.Request) {
 	object, err := store.Get(r.Context(), "scans/"+r.PathValue("id"))
-	if err != nil {
-		http.Error(w, "not available", http.StatusNotFound)
-		return
+	switch {
+	case errors.Is(err, s3store.ErrNotFound):
+		http.Error(w, "no such scan", http.StatusNotFound)
+	case err != nil:
+		http.Error(w, "not available now", http.StatusServiceUnavailable)
+	default:
+		w.Header().Set("Content-Type", object.Metadata["type"])
+		w.Header().Set("ETag", object.ETag)
+		http.ServeContent(w, r, "", object.Modified, object.Data.Reader())
 	}
-	w.Header().Set("Content-Type", object.Metadata["type"])
-	http.ServeContent(w, r, "", object.Modified, object.Data.Reader())
 }
 
 func saveScan(ctx context.Context, store *s3store.Store, id string, scan io.Reader) error {
@@ -130,15 +157,22 @@ func Example() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	protector, err := keyring.Raw(keyring.NewSecret(readSecret()))
+	file, secretFile := filepath.Join(dir, "keyring.json"), filepath.Join(dir, "key.hex")
+	if err := os.WriteFile(secretFile, []byte(strings.Repeat("a5", keyring.KeySize)), 0o600); err != nil {
+		panic(err)
+	}
+	secret, err := readSecret(secretFile)
 	if err != nil {
 		panic(err)
 	}
-	file := filepath.Join(dir, "keyring.json")
+	protector, err := keyring.Raw(keyring.NewSecret(secret))
+	if err != nil {
+		panic(err)
+	}
 	if _, err := keyring.Create(ctx, keyring.File(file), protector); err != nil {
 		panic(err)
 	}
-	keys, err := openKeyring(ctx, file)
+	keys, err := openKeyring(ctx, file, secretFile)
 	if err != nil {
 		panic(err)
 	}
@@ -171,4 +205,4 @@ func Example() {
 }
 
 // These need servers; that they compile is what is asked of them here.
-var _ = []any{startNode, serveScan, saveScan, openDatabase}
+var _ = []any{startNode, webNode.stop, serveScan, saveScan, openDatabase}

@@ -35,7 +35,7 @@
 //	FLOE segments
 //
 //	slot            1  length of the key's name, 1 to 64
-//	                   name of the key, UTF-8
+//	                   name of the key: of a-z, 0-9, '-', '_', '.'
 //	                4  version of the key
 //	               32  salt, random
 //	               60  12 nonce, the data key encrypted, 16 tag

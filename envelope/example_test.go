@@ -76,3 +76,25 @@ func ExampleNewWriter() {
 	fmt.Println(r.Info().Metadata["modality"], string(data), err)
 	// Output: MR pixels <nil>
 }
+
+func ExampleNewReaderAt() {
+	ctx := context.Background()
+	kr, remove, err := newKeyring(ctx)
+	if err != nil {
+		panic(err)
+	}
+	defer remove()
+	b := envelope.Binding{Store: "records", Key: "scans/1"}
+	sealed, err := envelope.Seal(ctx, nil, []byte("header, pixels, trailer"), kr, b, envelope.Options{})
+	if err != nil {
+		panic(err)
+	}
+	r, err := envelope.NewReaderAt(ctx, bytes.NewReader(sealed), int64(len(sealed)), kr, b)
+	if err != nil {
+		panic(err)
+	}
+	pixels := make([]byte, 6)
+	_, err = r.ReadAt(pixels, 8)
+	fmt.Printf("%s of %d bytes, %v\n", pixels, r.Size(), err)
+	// Output: pixels of 23 bytes, <nil>
+}

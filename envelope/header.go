@@ -29,6 +29,9 @@ const (
 	minHeader   = slotsAt + 1 + slotFixedSize + macSize
 	maxMetadata = 64 << 10
 
+	// maxEmptyReads in a row make a reader one that never gets on, as in bufio.
+	maxEmptyReads = 100
+
 	// MaxHeaderSize bounds what precedes the segments: the first MaxHeaderSize
 	// bytes of an envelope are always enough for [NewReader] and [Reader.Info].
 	MaxHeaderSize = maxHeader + maxMetadata + floe.HeaderSize
@@ -163,16 +166,22 @@ func readHeader(r io.Reader) (*header, error) {
 	return h, err
 }
 
+// readPart fills b. It does not use io.ReadFull, whose io.ErrUnexpectedEOF is also
+// what a connection that broke answers: that is no damage, and another try helps.
 func readPart(r io.Reader, b []byte) error {
-	// Not io.ReadFull: it cannot tell the end of the stream from a reader that
-	// itself broke off with io.ErrUnexpectedEOF, as a lost connection does.
-	for got := 0; got < len(b); {
-		n, err := r.Read(b[got:])
-		got += n
-		if got < len(b) && err == io.EOF {
-			return fmt.Errorf("%w: cut off in the header", ErrCorrupt)
+	for empty := 0; len(b) > 0; {
+		n, err := r.Read(b)
+		b = b[n:]
+		if n > 0 {
+			empty = 0
+		} else if empty++; err == nil && empty == maxEmptyReads {
+			err = io.ErrNoProgress
 		}
-		if err != nil && err != io.EOF {
+		switch {
+		case err == nil || len(b) == 0:
+		case err == io.EOF:
+			return fmt.Errorf("%w: cut off in the header", ErrCorrupt)
+		default:
 			return fmt.Errorf("envelope: reading the header: %w", err)
 		}
 	}

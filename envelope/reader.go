@@ -2,11 +2,14 @@ package envelope
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/hipaakit/hipaakit/envelope/floe"
 )
+
+var errWriteCount = errors.New("envelope: the writer claims a count that cannot be")
 
 // Info is what an envelope's header tells whoever holds a key.
 type Info struct {
@@ -47,7 +50,7 @@ func NewReader(ctx context.Context, r io.Reader, kr Keyring, b Binding) (*Reader
 
 // newReader reads the header from r; body makes the reader of what follows.
 func newReader(ctx context.Context, r io.Reader, kr Keyring, b Binding, body func(*floe.Opener) *floe.Reader) (*Reader, error) {
-	if err := b.check(); err != nil {
+	if err := checkArguments(kr, b); err != nil {
 		return nil, err
 	}
 	h, err := readHeader(r)
@@ -121,9 +124,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
-		n, err := w.Write(r.data)
+		n, err := r.flush(w)
 		total += int64(n)
-		r.data = r.data[n:]
 		if err != nil {
 			return total, err
 		}
@@ -136,6 +138,22 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 		r.buf = r.fill(r.buf[:0])
 		r.data = r.buf
 	}
+}
+
+// flush writes the data at hand, and nothing if there is none: to an HTTP answer
+// an empty write says 200, and what fails after that cannot be told any more.
+func (r *Reader) flush(w io.Writer) (int, error) {
+	if len(r.data) == 0 {
+		return 0, nil
+	}
+	n, err := w.Write(r.data)
+	if n < 0 || n > len(r.data) {
+		return 0, errors.Join(errWriteCount, err)
+	}
+	if r.data = r.data[n:]; err == nil && len(r.data) > 0 {
+		err = io.ErrShortWrite
+	}
+	return n, err
 }
 
 // fill appends the next verified data to dst and sets err with the last.

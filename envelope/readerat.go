@@ -26,7 +26,7 @@ type ReaderAt struct {
 // returned, so what was cut off is noticed here. ctx ends the keyring's calls and
 // later reads. Errors are those of [NewReader].
 func NewReaderAt(ctx context.Context, r io.ReaderAt, size int64, kr Keyring, b Binding) (*ReaderAt, error) {
-	if err := b.check(); err != nil {
+	if err := checkArguments(kr, b); err != nil {
 		return nil, err
 	}
 	head := io.NewSectionReader(r, 0, size)

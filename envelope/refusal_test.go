@@ -301,6 +301,7 @@ func TestBadArgumentsAreNamed(t *testing.T) {
 		"compression":    {testBinding, Options{Compression: 99}},
 		"too many keys":  {testBinding, Options{Keys: make([]string, 17)}},
 		"empty key name": {testBinding, Options{Keys: []string{""}}},
+		"key name":       {testBinding, Options{Keys: []string{"Jane Doe"}}},
 		"metadata":       {testBinding, Options{Metadata: map[string]string{"k": long}}},
 		"name":           {testBinding, Options{Name: long}},
 	} {

@@ -7,7 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"unicode/utf8"
+	"strings"
 )
 
 const (
@@ -57,11 +57,17 @@ func parseSlots(b []byte, count int) ([]slot, error) {
 	return slots, nil
 }
 
+// checkKeyName allows what is harmless in a log line: the name in a forged header
+// stands in the error that refuses it.
 func checkKeyName(name string) error {
-	if name == "" || len(name) > maxKeyName || !utf8.ValidString(name) {
-		return fmt.Errorf("%w: a key's name is 1 to %d bytes of UTF-8", ErrInvalid, maxKeyName)
+	if name == "" || len(name) > maxKeyName || strings.ContainsFunc(name, notInKeyName) {
+		return fmt.Errorf("%w: a key's name is 1 to %d of a-z, 0-9, '-', '_', '.'", ErrInvalid, maxKeyName)
 	}
 	return nil
+}
+
+func notInKeyName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
 
 // slotInfo is the HKDF info of a slot's key. The binding is in it, so that a
@@ -81,6 +87,10 @@ func wrap(ctx context.Context, kr Keyring, name string, k *dataKey, prefix []byt
 	id, err := kr.Latest(ctx, name)
 	if err != nil {
 		return slot{}, fmt.Errorf("envelope: key %q: %w", name, err)
+	}
+	// A keyring may know the key under another name; only this one is written.
+	if err := checkKeyName(id.Name); err != nil {
+		return slot{}, err
 	}
 	s := slot{key: id}
 	rand.Read(s.salt[:])

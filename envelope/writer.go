@@ -63,7 +63,7 @@ func prepare(ctx context.Context, kr Keyring, b Binding, o Options, size int64) 
 	if err != nil {
 		return nil, err
 	}
-	if err := b.check(); err != nil {
+	if err := checkArguments(kr, b); err != nil {
 		return nil, err
 	}
 	k := newDataKey()
@@ -82,6 +82,13 @@ func (p *prepared) writer(ctx context.Context, w body) *Writer {
 		w = newZstdWriter(w, p.level)
 	}
 	return &Writer{ctx: ctx, data: w, size: p.size, id: p.id}
+}
+
+func checkArguments(kr Keyring, b Binding) error {
+	if kr == nil {
+		return fmt.Errorf("%w: no keyring", ErrInvalid)
+	}
+	return b.check()
 }
 
 // fill makes slots, metadata, FLOE header and MAC, in the order in which each

@@ -181,8 +181,9 @@ func TestCallerWhoLeavesDisturbsNobody(t *testing.T) {
 func TestFetchThatPanicsStrandsNobody(t *testing.T) {
 	// The panic itself ends the process, as it should; Goexit takes the same way
 	// out of a goroutine and can be survived here.
-	var fl flights
-	_, err := fl.do(t.Context(), t.Context(), flightName{key: "k"}, func(context.Context) (Object, error) {
+	s, _ := cachedStore(t, Options{})
+	fl := &s.flights
+	_, err := fl.do(t.Context(), s, flightName{key: "k"}, func(context.Context) (Object, error) {
 		runtime.Goexit()
 		return Object{}, nil
 	})
@@ -192,10 +193,11 @@ func TestFetchThatPanicsStrandsNobody(t *testing.T) {
 }
 
 func TestLastCallerWhoLeavesEndsTheFetch(t *testing.T) {
-	var fl flights
+	s, _ := cachedStore(t, Options{})
+	fl := &s.flights
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	_, err := fl.do(ctx, t.Context(), flightName{key: "k"}, func(run context.Context) (Object, error) {
+	_, err := fl.do(ctx, s, flightName{key: "k"}, func(run context.Context) (Object, error) {
 		cancel()
 		<-run.Done()
 		close(ended)

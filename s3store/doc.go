@@ -19,8 +19,11 @@
 //   - A write either took place, or did not, or the error says that nobody knows:
 //     [ErrOutcomeUnknown]. Then the key is served only as S3 has it, until the
 //     request can no longer land.
-//   - A cache that fails is a miss. One fetch serves all callers who wait for the
-//     same key; a caller who gives up does not disturb the others.
+//   - A cache that fails is a miss. With a cache, one fetch serves all callers who
+//     wait for the same key; a caller who gives up does not disturb the others.
+//   - If a process dies with a write in flight, what it wrote may land up to
+//     [Options.LandingTime] later. A store without peers may serve older data that
+//     much longer; with peers, see package invalidate.
 //
 // All writers of the bucket's objects must be stores like this one. Somebody who
 // can write to the bucket can put back an older version of an object, and nothing

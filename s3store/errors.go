@@ -1,17 +1,8 @@
 package s3store
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/url"
-
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"github.com/hipaakit/hipaakit/envelope"
 )
 
 var (
@@ -31,6 +22,12 @@ var (
 	ErrOutcomeUnknown = errors.New("outcome of the write is unknown")
 	// ErrTooLarge says that an object exceeds [Options.MaxObject].
 	ErrTooLarge = errors.New("object is too large")
+	// ErrRefused says that S3 answered that it will not do it, for a reason that has
+	// no sentinel of its own; the error gives S3's code. Nothing was changed.
+	ErrRefused = errors.New("s3 refused the request")
+	// ErrSource says that the caller's own reader failed; errors.Is finds its error
+	// too. Nothing was changed.
+	ErrSource = errors.New("the data could not be read")
 	// ErrInvalid says that a caller's argument cannot be used; the error says why.
 	ErrInvalid = errors.New("invalid argument")
 	// ErrClosed answers calls after [Store.Close].
@@ -56,8 +53,7 @@ func (e *Error) Error() string {
 // Unwrap gives the reason to errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
-// failure classifies err: what happened to a request that must not have changed
-// anything.
+// failure puts op and key around an error that is classified already.
 func failure(op, key string, err error) error {
 	if err == nil {
 		return nil
@@ -65,34 +61,11 @@ func failure(op, key string, err error) error {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return err
 	}
-	return &Error{Op: op, Key: key, Err: classify(err)}
+	return &Error{Op: op, Key: key, Err: err}
 }
 
-func classify(err error) error {
-	if r := (reason{}); errors.As(err, &r) {
-		return err
-	}
-	switch status := statusOf(err); {
-	case errors.Is(err, envelope.ErrCorrupt), errors.Is(err, envelope.ErrUnsupported):
-		return reason{ErrCorrupt, err.Error(), err}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return reason{contextError(err), "", err}
-	case status == http.StatusNotFound && !isCode(err, "NoSuchBucket"):
-		return reason{ErrNotFound, "", err}
-	case status == http.StatusForbidden || status == http.StatusUnauthorized:
-		return reason{ErrDenied, describe(err), err}
-	case status >= 500, status == http.StatusTooManyRequests, isNetwork(err):
-		return reason{ErrUnavailable, describe(err), err}
-	case status > 0:
-		return reason{errRefused, describe(err), err}
-	}
-	return err
-}
-
-var errRefused = errors.New("s3 refused the request")
-
-// reason joins a sentinel with its cause. The cause's own text may hold the
-// object's URL, so only what describe lets through is printed.
+// reason joins a sentinel with its cause. The cause's own text may hold the name
+// of the object or of the caller's file, so it is not printed; text is.
 type reason struct {
 	is    error
 	text  string
@@ -107,45 +80,3 @@ func (r reason) Error() string {
 }
 
 func (r reason) Unwrap() []error { return []error{r.is, r.cause} }
-
-func contextError(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return context.DeadlineExceeded
-	}
-	return context.Canceled
-}
-
-// describe is the part of an SDK error that names no object.
-func describe(err error) string {
-	if api := smithy.APIError(nil); errors.As(err, &api) {
-		return fmt.Sprintf("status %d %s", statusOf(err), api.ErrorCode())
-	}
-	if u := (*url.Error)(nil); errors.As(err, &u) {
-		return u.Err.Error()
-	}
-	return fmt.Sprintf("%T", err)
-}
-
-func statusOf(err error) int {
-	if r := (*smithyhttp.ResponseError)(nil); errors.As(err, &r) && r.Response != nil {
-		return r.HTTPStatusCode()
-	}
-	return 0
-}
-
-func isCode(err error, code string) bool {
-	api := smithy.APIError(nil)
-	return errors.As(err, &api) && api.ErrorCode() == code
-}
-
-func isNetwork(err error) bool {
-	u, n := (*url.Error)(nil), net.Error(nil)
-	send := (*smithyhttp.RequestSendError)(nil)
-	return errors.As(err, &u) || errors.As(err, &n) || errors.As(err, &send)
-}
-
-// neverSent says that a request cannot have reached S3.
-func neverSent(err error) bool {
-	op := (*net.OpError)(nil)
-	return errors.As(err, &op) && op.Op == "dial"
-}

@@ -30,9 +30,9 @@ func TestAnswersOfS3AreTold(t *testing.T) {
 		write  error
 	}{
 		{403, "AccessDenied", ErrDenied, ErrDenied},
-		{404, "NoSuchBucket", errRefused, errRefused},
+		{404, "NoSuchBucket", ErrRefused, ErrRefused},
 		{404, "NoSuchKey", ErrNotFound, ErrNotFound},
-		{400, "InvalidRequest", errRefused, errRefused},
+		{400, "InvalidRequest", ErrRefused, ErrRefused},
 		{500, "InternalError", ErrUnavailable, ErrOutcomeUnknown},
 		{503, "SlowDown", ErrUnavailable, ErrOutcomeUnknown},
 	} {

@@ -28,28 +28,34 @@ type flight struct {
 }
 
 // do runs fetch once for all callers of the same name. A caller whose ctx ends
-// leaves alone; the request ends with the last of them, or with base. The
-// request keeps the first caller's values but not his deadline.
-func (f *flights) do(ctx, base context.Context, name flightName, fetch func(context.Context) (Object, error)) (Object, error) {
-	call := f.join(ctx, base, name, fetch)
+// leaves alone; the request ends with the last of them, or with the store, which
+// waits for it. It keeps the first caller's values but not his deadline.
+func (f *flights) do(ctx context.Context, s *Store, name flightName, fetch func(context.Context) (Object, error)) (Object, error) {
+	call, err := f.join(ctx, s, name, fetch)
+	if err != nil {
+		return Object{}, err
+	}
 	select {
 	case <-call.done:
 		return call.object, call.err
 	case <-ctx.Done():
 		f.leave(name, call)
-		return Object{}, ctx.Err()
+		return Object{}, context.Cause(ctx)
 	}
 }
 
-func (f *flights) join(ctx, base context.Context, name flightName, fetch func(context.Context) (Object, error)) *flight {
+func (f *flights) join(ctx context.Context, s *Store, name flightName, fetch func(context.Context) (Object, error)) (*flight, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if call := f.now[name]; call != nil {
 		call.waiting++
-		return call
+		return call, nil
 	}
-	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(base, cancel)
+	run, release, err := s.work(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, err
+	}
+	run, cancel := context.WithCancel(run)
 	call := &flight{waiting: 1, cancel: cancel, done: make(chan struct{}), err: ErrUnavailable}
 	if f.now == nil {
 		f.now = make(map[flightName]*flight)
@@ -58,14 +64,14 @@ func (f *flights) join(ctx, base context.Context, name flightName, fetch func(co
 	go func() {
 		// Deferred, so that even a fetch that panics strands nobody.
 		defer func() {
-			stop()
 			cancel()
 			f.remove(name, call)
 			close(call.done)
+			release()
 		}()
 		call.object, call.err = fetch(run)
 	}()
-	return call
+	return call, nil
 }
 
 // leave cancels a flight that nobody waits for any more, and takes it out of

@@ -25,7 +25,7 @@ func (s *Store) Get(ctx context.Context, key string) (Object, error) {
 	// saw the new data would be given the old.
 	fresh := s.fresh(key)
 	found, suspect, ok := s.cached(key)
-	if ok && fresh && !suspect {
+	if ok && fresh && !suspect && !s.closed.Load() {
 		s.stats.hits.Add(1)
 		return found, nil
 	}
@@ -44,8 +44,10 @@ func (s *Store) cached(key string) (found Object, suspect, ok bool) {
 	if err != nil {
 		return found, false, false
 	}
-	found, ok = object(key, s.mark, e)
-	return found, e.Suspect, ok
+	if found, ok = object(key, s.mark, e); !ok {
+		return Object{}, false, false // another store's, or no entry of ours
+	}
+	return found, e.Suspect, true
 }
 
 // ask gets key from S3, or S3's word that found is current. Those who ask while
@@ -56,27 +58,33 @@ func (s *Store) ask(ctx context.Context, key string, fresh bool, found Object) (
 	if err := checkKey(key); err != nil {
 		return Object{}, err
 	}
-	release, err := s.work()
+	ctx, release, err := s.work(ctx)
 	if err != nil {
 		return Object{}, err
 	}
 	defer release()
 	if s.cache == nil {
-		return s.fetch(ctx, key, "")
+		o, err := s.fetch(ctx, key, "")
+		if err == nil {
+			s.stats.fetched.Add(1)
+		}
+		return o, err
 	}
-	f := filling{store: s, key: key, may: !s.writes.doubts(key), fence: s.cache.Fence(key), found: found}
+	// The fence first: a write that begins between the two moves it.
+	fence := s.cache.Fence(key)
+	f := filling{store: s, key: key, fence: fence, may: !s.writes.doubts(key), found: found}
 	if !fresh || !f.may {
 		return f.run(ctx)
 	}
-	return s.flights.do(ctx, s.ctx, flightName{key, f.fence}, f.run)
+	return s.flights.do(ctx, s, flightName{key, f.fence}, f.run)
 }
 
 // filling is one request to S3 whose answer is meant for the cache.
 type filling struct {
 	store *Store
 	key   string
-	may   bool // no write of this node was under way when the fence was captured
 	fence diskcache.Fence
+	may   bool   // no write of this node was under way since the fence was captured
 	found Object // what the cache has; ETag "" if nothing
 }
 
@@ -96,7 +104,7 @@ func (f filling) run(ctx context.Context) (Object, error) {
 			meta := diskcache.Meta{Version: o.ETag, Blob: o.blob(s.mark)}
 			s.reportCache("fill", s.cache.Put(f.key, o.Data, meta, f.fence))
 		}
-	case errors.Is(classify(err), ErrNotFound) && f.found.ETag != "":
+	case errors.Is(err, ErrNotFound) && f.found.ETag != "":
 		s.drop(f.key)
 	}
 	return o, err
@@ -116,7 +124,7 @@ func (s *Store) fetch(ctx context.Context, key, known string) (Object, error) {
 		return Object{}, errNotModified
 	}
 	if err != nil {
-		return Object{}, err
+		return Object{}, s3Error(ctx, err)
 	}
 	defer out.Body.Close()
 	return s.open(ctx, key, out)
@@ -124,7 +132,7 @@ func (s *Store) fetch(ctx context.Context, key, known string) (Object, error) {
 
 func (s *Store) open(ctx context.Context, key string, out *s3.GetObjectOutput) (Object, error) {
 	info := infoOf(key, out)
-	r, err := envelope.NewReader(ctx, body{out.Body}, s.keyring, s.binding(key))
+	r, err := envelope.NewReader(ctx, body{ctx, out.Body}, s.keyring, s.binding(key))
 	if err != nil {
 		return Object{}, damaged("get", key, info.ETag, err)
 	}
@@ -146,16 +154,23 @@ func infoOf(key string, out *s3.GetObjectOutput) Info {
 }
 
 func damaged(op, key, etag string, err error) error {
-	return &Error{Op: op, Key: key, ETag: etag, Err: classify(err)}
+	return &Error{Op: op, Key: key, ETag: etag, Err: sealError(err)}
 }
 
 // body tells an answer that broke off from an object that is too short: both end
 // in io.ErrUnexpectedEOF, and only the first is worth another try.
-type body struct{ io.Reader }
+type body struct {
+	ctx context.Context
+	r   io.Reader
+}
 
 func (b body) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if err != nil && err != io.EOF {
+	n, err := b.r.Read(p)
+	switch {
+	case err == nil || err == io.EOF:
+	case b.ctx.Err() != nil:
+		err = reason{context.Cause(b.ctx), "", brokenOff{err}}
+	default:
 		err = reason{ErrUnavailable, "the answer broke off", brokenOff{err}}
 	}
 	return n, err

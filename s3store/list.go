@@ -43,12 +43,13 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Listed, error
 }
 
 func (s *Store) listPage(ctx context.Context, in *s3.ListObjectsV2Input) (*s3.ListObjectsV2Output, error) {
-	release, err := s.work()
+	ctx, release, err := s.work(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	return s.client.ListObjectsV2(ctx, in)
+	out, err := s.client.ListObjectsV2(ctx, in)
+	return out, s3Error(ctx, err)
 }
 
 func listed(o types.Object) Listed {

@@ -11,6 +11,7 @@ import (
 
 const (
 	defaultMaxObject   = 1 << 30
+	largestObject      = 5 << 30 // S3's limit for one PUT
 	defaultLandingTime = time.Minute
 )
 
@@ -21,12 +22,13 @@ type Options struct {
 	// is closed by whoever opened it, after the store. Default: none.
 	Cache *diskcache.Cache
 	// Coherence joins the nodes that share the bucket. Default: this node is
-	// alone.
+	// alone, and suspects what it has cached once more LandingTime after its start:
+	// a write of a process before it may have landed until then.
 	Coherence Coherence
 	// ServerSide is S3's own encryption. Default: SSE-S3 (AES256).
 	ServerSide ServerSideEncryption
 	// MaxObject bounds the data of one object in bytes, since it is held in
-	// memory. Default 1 GiB; more is [ErrTooLarge].
+	// memory. Default 1 GiB, at most 5 GiB; more is [ErrTooLarge].
 	MaxObject int64
 	// LandingTime is how long a request whose answer was lost can still take
 	// effect. Default 1 minute.
@@ -34,6 +36,8 @@ type Options struct {
 	// Logger receives what nobody is told otherwise, as a cache that fails.
 	// Default: slog.Default().
 	Logger *slog.Logger
+
+	alone bool
 }
 
 // ServerSideEncryption is the second layer: SSE-S3 as zero value, or SSE-KMS.
@@ -63,13 +67,16 @@ func (o Options) withDefaults() (Options, error) {
 		o.LandingTime = defaultLandingTime
 	}
 	if o.Coherence == nil {
-		o.Coherence = alone{}
+		o.Coherence, o.alone = alone{}, true
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	if o.MaxObject < 0 || o.LandingTime < 0 {
-		return o, fmt.Errorf("%w: MaxObject and LandingTime cannot be negative", ErrInvalid)
+	switch {
+	case o.MaxObject < 0 || o.MaxObject > largestObject:
+		return o, fmt.Errorf("%w: MaxObject is 1 to %d bytes, 0 for the default", ErrInvalid, int64(largestObject))
+	case o.LandingTime < 0:
+		return o, fmt.Errorf("%w: LandingTime is negative, use 0 for the default", ErrInvalid)
 	}
 	return o, nil
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,8 +23,8 @@ import (
 // Put seals what data holds and stores it under key, replacing what was there.
 // When it returns without an error, S3 has the object, this node's cache too,
 // and no node serves an older one. Errors: [ErrTooLarge], [ErrDenied],
-// [ErrUnavailable] (nothing was changed), [ErrOutcomeUnknown], [ErrInvalid], or
-// what data, keyring or ctx answered.
+// [ErrRefused], [ErrUnavailable], [ErrSource] (nothing was changed),
+// [ErrOutcomeUnknown], [ErrInvalid], [ErrClosed], or what keyring or ctx answered.
 func (s *Store) Put(ctx context.Context, key string, data io.Reader, o PutOptions) (Info, error) {
 	info, err := s.put(ctx, key, data, o)
 	return info, failure("put", key, err)
@@ -35,15 +34,18 @@ func (s *Store) put(ctx context.Context, key string, data io.Reader, o PutOption
 	if err := checkKey(key); err != nil {
 		return Info{}, err
 	}
+	if data == nil {
+		return Info{}, fmt.Errorf("%w: no data; use strings.NewReader(\"\") for an empty object", ErrInvalid)
+	}
 	plain, err := s.readAll(data, lengthOf(data))
 	if err != nil {
-		return Info{}, err
+		return Info{}, sourceError(err)
 	}
 	sealed, err := envelope.Seal(ctx, nil, plain, s.keyring, s.binding(key), envelope.Options{
 		Compression: o.Compression, Keys: o.Keys, Name: key, Metadata: o.Metadata,
 	})
 	if err != nil {
-		return Info{}, err
+		return Info{}, sealError(err)
 	}
 	info := Info{Key: key, Size: int64(len(plain)), SealedSize: int64(len(sealed)), Metadata: o.Metadata}
 	err = s.write(ctx, key, func(ctx context.Context, c *change) error {
@@ -67,12 +69,24 @@ func (s *Store) readAll(r io.Reader, size int64) ([]byte, error) {
 	// bytes.Buffer sees the end without growing if MinRead bytes are left.
 	buf := bytes.NewBuffer(make([]byte, 0, min(max(size, 0), s.options.MaxObject)+bytes.MinRead))
 	if _, err := buf.ReadFrom(io.LimitReader(r, s.options.MaxObject+1)); err != nil {
-		return nil, fmt.Errorf("reading the data: %w", err)
+		return nil, err
 	}
 	if int64(buf.Len()) > s.options.MaxObject {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, s.options.MaxObject)
 	}
+	if buf.Cap() > buf.Len()+buf.Len()/4+bytes.MinRead {
+		return bytes.Clone(buf.Bytes()), nil // the cache counts what it holds, not what is behind it
+	}
 	return buf.Bytes(), nil
+}
+
+// sourceError tells the caller's own reader from everything else: what it says
+// may look like S3's trouble, or damage, and may name a file.
+func sourceError(err error) error {
+	if errors.Is(err, ErrTooLarge) {
+		return err
+	}
+	return reason{ErrSource, "", err}
 }
 
 // lengthOf is what bytes.Reader, strings.Reader and bytes.Buffer tell.
@@ -120,7 +134,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	}
 	err := s.write(ctx, key, func(ctx context.Context, _ *change) error {
 		_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key}, once)
-		if errors.Is(classifyOrNil(err), ErrNotFound) {
+		if errors.Is(s3Error(ctx, err), ErrNotFound) {
 			return nil
 		}
 		return err
@@ -129,18 +143,4 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 		s.stats.deletes.Add(1)
 	}
 	return failure("delete", key, err)
-}
-
-func classifyOrNil(err error) error {
-	if err == nil {
-		return nil
-	}
-	return classify(err)
-}
-
-// refused says that S3 answered and did not do it, or was never asked. All else
-// may have taken place.
-func refused(err error) bool {
-	status := statusOf(err)
-	return status >= 400 && status < 500 && status != http.StatusRequestTimeout || neverSent(err)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -19,7 +20,7 @@ import (
 // are those of [Store.Get].
 func (s *Store) Stat(ctx context.Context, key string) (Info, error) {
 	fresh := s.fresh(key)
-	if o, suspect, ok := s.cached(key); ok && fresh && !suspect {
+	if o, suspect, ok := s.cached(key); ok && fresh && !suspect && !s.closed.Load() {
 		return o.Info, nil
 	}
 	info, err := s.stat(ctx, key)
@@ -30,7 +31,7 @@ func (s *Store) stat(ctx context.Context, key string) (Info, error) {
 	if err := checkKey(key); err != nil {
 		return Info{}, err
 	}
-	release, err := s.work()
+	ctx, release, err := s.work(ctx)
 	if err != nil {
 		return Info{}, err
 	}
@@ -38,11 +39,14 @@ func (s *Store) stat(ctx context.Context, key string) (Info, error) {
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{
 		Bucket: &s.bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=0-%d", envelope.MaxHeaderSize-1)),
 	})
+	if statusOf(err) == http.StatusRequestedRangeNotSatisfiable { // it has no first byte
+		return Info{}, reason{ErrCorrupt, "the object is empty", err}
+	}
 	if err != nil {
-		return Info{}, err
+		return Info{}, s3Error(ctx, err)
 	}
 	defer out.Body.Close()
-	head, err := io.ReadAll(io.LimitReader(body{out.Body}, int64(envelope.MaxHeaderSize)))
+	head, err := io.ReadAll(io.LimitReader(body{ctx, out.Body}, int64(envelope.MaxHeaderSize)))
 	if err != nil {
 		return Info{}, err
 	}

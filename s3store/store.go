@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/hipaakit/hipaakit/diskcache"
@@ -30,10 +34,10 @@ type Store struct {
 	flights flights
 	stats   counters
 
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
-	mu      sync.RWMutex // guards closed against workers.Add
-	closed  bool
+	ctx     context.Context // ends with Close, because of ErrClosed
+	cancel  context.CancelCauseFunc
+	mu      sync.RWMutex // guards workers.Add against Close
+	closed  atomic.Bool
 	workers sync.WaitGroup
 }
 
@@ -57,39 +61,77 @@ func New(client S3, bucket, id string, kr envelope.Keyring, o Options) (*Store, 
 	}
 	s := &Store{client: client, bucket: bucket, id: id, mark: storeMark(id), keyring: kr,
 		cache: o.Cache, peers: o.Coherence, options: o, log: o.Logger}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	if o.alone && o.Cache != nil {
+		s.outwaitOrphans()
+	}
 	return s, nil
 }
 
-// Close ends what the store still does and waits for it. Writes whose outcome is
-// unknown stay announced, so that the peers go on confirming their keys. The
-// cache, the keyring and the peers are not closed.
+// outwaitOrphans suspects everything once more when no request of a process
+// before this one can land any more. Until then what was confirmed may be
+// overtaken by a write whose sender died; a Coherence takes care of that itself.
+func (s *Store) outwaitOrphans() {
+	s.workers.Go(func() {
+		if sleep(s.ctx, s.options.LandingTime) {
+			s.Suspect()
+		}
+	})
+}
+
+// sleep reports whether it slept to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Close ends what the store still does and waits for it: reads answer
+// [ErrClosed], writes that were sent [ErrOutcomeUnknown]. Those stay announced, so
+// that the peers go on confirming their keys. The cache, the keyring and the peers
+// are not closed; close them afterwards, in this order: peers, cache, keyring.
 func (s *Store) Close() error {
 	s.mu.Lock()
-	s.closed = true
+	s.closed.Store(true)
 	s.mu.Unlock()
-	s.cancel()
+	s.cancel(ErrClosed)
 	s.workers.Wait()
 	return nil
 }
 
-// work registers a goroutine or call that Close waits for.
-func (s *Store) work() (release func(), err error) {
+// work registers a call or goroutine that Close waits for, and joins its context
+// with the store's.
+func (s *Store) work(ctx context.Context) (_ context.Context, release func(), err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.closed {
-		return nil, ErrClosed
+	if s.closed.Load() {
+		return nil, nil, ErrClosed
 	}
 	s.workers.Add(1)
-	return s.workers.Done, nil
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.ctx, func() { cancel(ErrClosed) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+		s.workers.Done()
+	}, nil
 }
 
 func checkKey(key string) error {
-	if key == "" || len(key) > maxKey || !utf8.ValidString(key) {
-		return fmt.Errorf("%w: a key is 1 to %d bytes of UTF-8", ErrInvalid, maxKey)
+	// XML has no way to say a control character: one such key, and S3's listing of
+	// its whole prefix cannot be parsed any more.
+	if key == "" || len(key) > maxKey || !utf8.ValidString(key) || strings.ContainsFunc(key, notInXML) {
+		return fmt.Errorf("%w: a key is 1 to %d bytes of UTF-8 without control characters", ErrInvalid, maxKey)
 	}
 	return nil
 }
+
+func notInXML(r rune) bool { return unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF }
 
 func (s *Store) binding(key string) envelope.Binding {
 	return envelope.Binding{Store: s.id, Key: key}

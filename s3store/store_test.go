@@ -3,10 +3,13 @@ package s3store
 import (
 	"bytes"
 	"errors"
+	"io"
 	"maps"
+	"math"
 	"strings"
 	"testing"
 
+	"github.com/hipaakit/hipaakit/diskcache"
 	"github.com/hipaakit/hipaakit/envelope"
 )
 
@@ -186,6 +189,43 @@ func TestCacheOfAnotherStoreIsNotServed(t *testing.T) {
 	}
 }
 
+func TestEntryWithoutReadableInfoIsAMiss(t *testing.T) {
+	s, f := cachedStore(t, Options{})
+	i, err := s.Put(t.Context(), "k", strings.NewReader("x"), PutOptions{Metadata: map[string]string{"type": "MR"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := diskcache.Meta{Version: i.ETag, Blob: append(bytes.Clone(s.mark), 2, 2, 9)}
+	if err := s.cache.Put("k", diskcache.NewView([]byte("x")), bad, s.cache.Fence("k")); err != nil {
+		t.Fatal(err)
+	}
+	f.requests()
+	if o := mustGet(t, s, "k", "x"); o.Metadata["type"] != "MR" {
+		t.Errorf("%+v", o.Info)
+	}
+	mustAsk(t, f, "GET k")
+}
+
+func TestViewHoldsWhatItCounts(t *testing.T) {
+	s, _ := cachedStore(t, Options{})
+	for _, n := range []int{1, 600, 1<<20 + 1, 3 << 20} {
+		b, err := s.readAll(struct{ io.Reader }{strings.NewReader(strings.Repeat("x", n))}, 0)
+		if err != nil || len(b) != n || cap(b) > n+n/4+bytes.MinRead {
+			t.Errorf("%d bytes keep %d in memory, %v", n, cap(b), err)
+		}
+	}
+}
+
+func TestFetchesAreCountedWithoutACache(t *testing.T) {
+	f, kr := newFakeS3(t), newKeyring(t)
+	s := newStore(t, f.client(), kr, Options{})
+	put(t, s, "k", "x")
+	mustGet(t, s, "k", "x")
+	if st := s.Stats(); st.Fetched != 1 || st.Puts != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
 func TestEveryWriteAsksForServerSideEncryption(t *testing.T) {
 	f, kr := newFakeS3(t), newKeyring(t)
 	put(t, newStore(t, f.client(), kr, Options{}), "k", "data")
@@ -203,7 +243,7 @@ func TestEveryWriteAsksForServerSideEncryption(t *testing.T) {
 
 func TestBadArgumentsAreNamed(t *testing.T) {
 	s, f := cachedStore(t, Options{MaxObject: 10})
-	for _, key := range []string{"", strings.Repeat("k", 1025), "\xff"} {
+	for _, key := range []string{"", strings.Repeat("k", 1025), "\xff", "a\x01", "a\uFFFE"} {
 		if _, err := s.Put(t.Context(), key, strings.NewReader(""), PutOptions{}); !errors.Is(err, ErrInvalid) {
 			t.Errorf("put: %v", err)
 		}
@@ -225,6 +265,7 @@ func TestBadArgumentsAreNamed(t *testing.T) {
 	for _, err := range []error{
 		second(New(nil, "b", "i", kr, Options{})), second(New(f.client(), "", "i", kr, Options{})), second(New(f.client(), "b", "", kr, Options{})),
 		second(New(f.client(), "b", "i", nil, Options{})), second(New(f.client(), "b", "i", kr, Options{MaxObject: -1})),
+		second(New(f.client(), "b", "i", kr, Options{MaxObject: math.MaxInt64})), second(New(f.client(), "b", "i", kr, Options{LandingTime: -1})),
 	} {
 		if !errors.Is(err, ErrInvalid) {
 			t.Error(err)

@@ -2,8 +2,8 @@ package s3store
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
 
 	"github.com/hipaakit/hipaakit/diskcache"
 )
@@ -27,7 +27,7 @@ type change struct {
 //	insert the new entry, or drop the old one
 //	end the doubt here, then at the peers
 func (s *Store) write(ctx context.Context, key string, commit func(context.Context, *change) error) error {
-	release, err := s.work()
+	ctx, release, err := s.work(ctx)
 	if err != nil {
 		return err
 	}
@@ -35,23 +35,22 @@ func (s *Store) write(ctx context.Context, key string, commit func(context.Conte
 	c := s.begin(key)
 	if c.done, err = s.peers.Announce(ctx, key); err != nil {
 		s.writes.end(key, c.doubt)
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return fmt.Errorf("announcing: %w", err)
 	}
-	if err := ctx.Err(); err != nil { // nothing is sent, so nothing is unknown
+	if ctx.Err() != nil { // nothing is sent, so nothing is unknown
 		c.finish()
-		return err
+		return context.Cause(ctx)
 	}
-	switch err := commit(ctx, c); {
-	case err == nil:
-		c.finish()
-		return nil
-	case refused(err):
-		c.finish()
-		return err
-	default:
+	err = writeError(ctx, commit(ctx, c))
+	if errors.Is(err, ErrOutcomeUnknown) {
 		s.settle(c)
-		return reason{ErrOutcomeUnknown, describe(err), err}
+	} else {
+		c.finish()
 	}
+	return err
 }
 
 func (s *Store) begin(key string) *change {
@@ -89,18 +88,14 @@ func (c *change) finish() {
 // write that S3 finished late must not be hidden by an entry confirmed early.
 func (s *Store) settle(c *change) {
 	s.drop(c.key)
-	release, err := s.work()
+	ctx, release, err := s.work(context.Background())
 	if err != nil { // closing: peers keep the announcement, this node ends
 		return
 	}
 	go func() {
 		defer release()
-		timer := time.NewTimer(s.options.LandingTime)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
+		if sleep(ctx, s.options.LandingTime) {
 			c.finish()
-		case <-s.ctx.Done():
 		}
 	}()
 }

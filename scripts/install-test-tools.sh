@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the full test suite needs and this machine lacks: MariaDB and the
-# zstd command from Debian's packages, versitygw and the linters as Go programs
+# Installs what the full test suite needs and this machine lacks: a C compiler (for
+# the race detector), git, MariaDB and the zstd command from Debian's packages, versitygw and the linters as Go programs
 # in .tools/bin. Does nothing where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,6 +11,8 @@ mkdir -p "$bin"
 packages=()
 [ -x /usr/sbin/mariadbd ] || command -v mariadbd >/dev/null || packages+=(mariadb-server)
 command -v zstd >/dev/null || packages+=(zstd)
+command -v git >/dev/null || packages+=(git)
+command -v gcc >/dev/null || packages+=(gcc libc6-dev)
 if [ ${#packages[@]} -gt 0 ]; then
 	as_root=
 	[ "$(id -u)" = 0 ] || as_root=sudo

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# gofmt, go vet, staticcheck and govulncheck over every module.
+# gofmt, go vet and staticcheck over every module; govulncheck over the one that
+# applications import.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PWD/.tools/bin:$PATH

@@ -37,7 +37,7 @@ func (t terminal) keys(ctx context.Context, args []string) error {
 		return fmt.Errorf("unexpected %q; %w", flags.Arg(0), errUsage)
 	}
 	source.confirm = args[0] == "init"
-	protector, wipe, err := source.protector(t)
+	protector, wipe, err := source.protector(ctx, t)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	// A second Ctrl-C ends what does not heed the first.
+	context.AfterFunc(ctx, stop)
 	t := terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	code := t.run(ctx, os.Args[1:])
 	stop()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ type secretSource struct {
 	confirm                 bool // ask twice: nobody can recover from a typing error
 }
 
-func (s secretSource) protector(t terminal) (_ keyring.Protector, wipe func() error, err error) {
+func (s secretSource) protector(ctx context.Context, t terminal) (_ keyring.Protector, wipe func() error, err error) {
 	var raw []byte
 	switch {
 	case s.passphraseFile != "" && s.keyFile != "":
@@ -30,7 +31,7 @@ func (s secretSource) protector(t terminal) (_ keyring.Protector, wipe func() er
 	case s.passphraseFile != "":
 		raw, err = readLine(s.passphraseFile)
 	default:
-		raw, err = s.ask(t)
+		raw, err = s.ask(ctx, t)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -40,6 +41,9 @@ func (s secretSource) protector(t terminal) (_ keyring.Protector, wipe func() er
 		make = keyring.Raw
 	}
 	p, err := make(secret)
+	if err != nil {
+		secret.Close()
+	}
 	return p, secret.Close, err
 }
 
@@ -75,23 +79,58 @@ func readKey(name string) ([]byte, error) {
 	return key, nil
 }
 
-func (s secretSource) ask(t terminal) ([]byte, error) {
+func (s secretSource) ask(ctx context.Context, t terminal) ([]byte, error) {
 	if !term.IsTerminal(int(t.in.Fd())) {
 		return nil, fmt.Errorf("no terminal to ask for the passphrase on: give -passphrase-file or -key-file; %w", errUsage)
 	}
-	first, err := t.prompt("Passphrase: ")
+	first, err := t.prompt(ctx, "Passphrase: ")
 	if err != nil || !s.confirm {
 		return first, err
 	}
-	second, err := t.prompt("Again: ")
+	second, err := t.prompt(ctx, "Again: ")
+	defer clear(second)
 	if err == nil && !bytes.Equal(first, second) {
 		err = errors.New("the two passphrases differ; nothing was done")
+	}
+	if err != nil {
+		clear(first)
 	}
 	return first, err
 }
 
-func (t terminal) prompt(text string) ([]byte, error) {
+// prompt asks for a line without showing it. When ctx ends it leaves the terminal
+// as it was: the reading would have done so after a line that never comes.
+func (t terminal) prompt(ctx context.Context, text string) ([]byte, error) {
+	fd := int(t.in.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
 	fmt.Fprint(t.err, text)
 	defer fmt.Fprintln(t.err)
-	return term.ReadPassword(int(t.in.Fd()))
+	line, err := await(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if ctx.Err() != nil {
+		err = errors.Join(err, term.Restore(fd, before))
+	}
+	return line, err
+}
+
+// await returns what read answers, or when ctx ends. Nothing can interrupt the
+// reading of a terminal: then it is left behind, and ends with the process.
+func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type answer struct {
+		line []byte
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		line, err := read()
+		answers <- answer{line, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.line, a.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("interrupted: %w", ctx.Err())
+	}
 }

@@ -9,8 +9,14 @@
 //
 // A [Keyring] is an envelope.Keyring. [Keyring.Rotate] adds a version, which
 // seals from then on; older versions go on opening what they sealed. A version
-// that another process added is found when an envelope asks for it: the document
-// is read again, once, however many callers wait.
+// that another process added is found when somebody asks for it: the document is
+// read again, once, however many callers wait. A reading that found the document
+// unchanged is not repeated within a second, because any forged envelope can ask
+// for keys that nobody made: a version added right after such a reading is found
+// a second after it at the latest, and until then is envelope.ErrKeyUnknown.
+//
+// A [Secret] is needed to open, to rotate, and to unwrap what others added. Close
+// it as soon as none of that is to come: the keyring goes on with the keys it has.
 //
 // Whoever holds the document and the protector's secret opens everything, and
 // whoever can write the document can put back an older one. Losing either loses

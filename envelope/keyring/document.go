@@ -49,8 +49,15 @@ func parseDocument(b []byte) (document, error) {
 	if err := dec.Decode(&d); err != nil {
 		return d, fmt.Errorf("%w: no valid JSON of this form", ErrDocument)
 	}
+	if _, err := dec.Token(); err != io.EOF {
+		return d, fmt.Errorf("%w: something follows the JSON", ErrDocument)
+	}
 	if d.Format != formatName || d.Version != formatVersion {
 		return d, fmt.Errorf("%w: format %.32q, version %d", ErrDocument, d.Format, d.Version)
+	}
+	// Any passphrase would open it, and the next rotation would write under that.
+	if len(d.Keys) == 0 {
+		return d, fmt.Errorf("%w: no keys", ErrDocument)
 	}
 	for i, k := range d.Keys {
 		if checkName(k.Name) != nil || k.Version == 0 || i > 0 && d.Keys[i-1].compare(k) >= 0 {

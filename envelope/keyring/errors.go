@@ -1,6 +1,9 @@
 package keyring
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrProtector says that a wrapped key did not unwrap: another passphrase or
@@ -17,8 +20,11 @@ var (
 	// ErrChanged says that somebody else changed the document in between; what
 	// was to be saved is not saved. Doing it again is safe.
 	ErrChanged = errors.New("keyring: document changed meanwhile")
-	// ErrClosed answers calls after [Keyring.Close].
+	// ErrClosed answers calls after [Keyring.Close], and what needs a [Secret]
+	// after [Secret.Close].
 	ErrClosed = errors.New("keyring: closed")
 	// ErrInvalid says that a caller's argument cannot be used; the error says why.
 	ErrInvalid = errors.New("keyring: invalid argument")
+
+	errSecret = fmt.Errorf("%w: the protector's secret was wiped", ErrClosed)
 )

@@ -21,6 +21,9 @@ type Keyring struct {
 	// turn lets one caller read or change the document at a time; unlike a mutex
 	// it can be waited for with a context.
 	turn chan struct{}
+	// vain is when a reading for an unknown key last found nothing new. It
+	// belongs to whoever has the turn.
+	vain time.Time
 
 	mu    sync.RWMutex
 	state *state // nil once closed
@@ -81,10 +84,26 @@ func (d document) add(ctx context.Context, p Protector, name string) (document, 
 	return d.with(wrappedKey{Name: name, Version: version, Created: created, Wrapped: wrapped}), nil
 }
 
+// prove holds the protector against a key of the document. Keys known already
+// are not unwrapped when the document is read, so that it may have come under
+// another secret unnoticed: then a version more would leave a document that
+// neither secret opens.
+func (d document) prove(ctx context.Context, p Protector) error {
+	w := d.Keys[len(d.Keys)-1]
+	key, err := p.Unwrap(ctx, w.Wrapped, documentAAD(w.Name, w.Version))
+	if err != nil {
+		return fmt.Errorf("keyring: nothing was added; unwrapping %s/%d: %w", w.Name, w.Version, err)
+	}
+	clear(key)
+	return nil
+}
+
 // Rotate adds a version of the named key, or the key's first version, and
 // returns it. It seals from now on here, and elsewhere after the next reading of
 // the document. [ErrChanged] means that another process changed the document at
-// the same moment and nothing was done.
+// the same moment, [ErrProtector] that the document is by now under another
+// secret, [ErrClosed] that the secret was wiped or the keyring closed. With an
+// error and a KeyID the version was added but could not be read back.
 func (k *Keyring) Rotate(ctx context.Context, name string) (envelope.KeyID, error) {
 	release, err := k.acquire(ctx)
 	if err != nil {
@@ -98,6 +117,9 @@ func (k *Keyring) Rotate(ctx context.Context, name string) (envelope.KeyID, erro
 	s := k.current()
 	if s == nil {
 		return envelope.KeyID{}, ErrClosed
+	}
+	if err := s.doc.prove(ctx, k.protector); err != nil {
+		return envelope.KeyID{}, err
 	}
 	doc, err := s.doc.add(ctx, k.protector, name)
 	if err != nil {
@@ -114,25 +136,32 @@ func (k *Keyring) Rotate(ctx context.Context, name string) (envelope.KeyID, erro
 }
 
 // Latest implements [envelope.Keyring].
-func (k *Keyring) Latest(_ context.Context, name string) (envelope.KeyID, error) {
-	s := k.current()
-	if s == nil {
-		return envelope.KeyID{}, ErrClosed
+func (k *Keyring) Latest(ctx context.Context, name string) (id envelope.KeyID, err error) {
+	err = k.ask(ctx, name, func() (reads uint64, err error) {
+		id, reads, err = k.latest(name)
+		return reads, err
+	})
+	return id, err
+}
+
+func (k *Keyring) latest(name string) (id envelope.KeyID, reads uint64, err error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.state == nil {
+		return id, k.reads, ErrClosed
 	}
-	if v := s.doc.latest(name); v > 0 {
-		return envelope.KeyID{Name: name, Version: v}, nil
+	if v := k.state.doc.latest(name); v > 0 {
+		return envelope.KeyID{Name: name, Version: v}, k.reads, nil
 	}
-	return envelope.KeyID{}, envelope.ErrKeyUnknown
+	return id, k.reads, envelope.ErrKeyUnknown
 }
 
 // Derive implements [envelope.Keyring].
-func (k *Keyring) Derive(ctx context.Context, id envelope.KeyID, info []byte) ([envelope.DerivedKeySize]byte, error) {
-	out, seen, err := k.derive(id, info)
-	if errors.Is(err, envelope.ErrKeyUnknown) {
-		if err = k.reread(ctx, seen); err == nil {
-			out, _, err = k.derive(id, info)
-		}
-	}
+func (k *Keyring) Derive(ctx context.Context, id envelope.KeyID, info []byte) (out [envelope.DerivedKeySize]byte, err error) {
+	err = k.ask(ctx, id.Name, func() (reads uint64, err error) {
+		out, reads, err = k.derive(id, info)
+		return reads, err
+	})
 	return out, err
 }
 

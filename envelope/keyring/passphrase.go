@@ -24,70 +24,112 @@ const (
 	// pbkdf2Rounds is what OWASP asks of PBKDF2-HMAC-SHA-256.
 	pbkdf2Rounds = 600_000
 
-	// A document must not make a reader work or allocate without bound.
-	maxArgonPasses  = 64
-	maxArgonKiB     = 4 << 20
-	maxPBKDF2Rounds = 100_000_000
+	// Whoever can write the document chooses the costs that its readers pay, in
+	// a computation that no context stops: it must end within seconds.
+	maxArgonPasses  = 10
+	maxArgonKiB     = 256 << 10
+	maxArgonLanes   = 16
+	maxPBKDF2Rounds = 2_000_000
 )
 
 // Passphrase protects with a passphrase of at least 12 bytes: by Argon2id, and
 // where FIPS 140 is enforced by PBKDF2-HMAC-SHA-256, since Argon2 is no approved
 // function. Either costs a tenth of a second and more, once for a document. It
-// keeps a reference to secret.
+// keeps a reference to secret: once that is closed, an open keyring goes on with
+// the keys it has, and unwraps and adds no more.
 func Passphrase(secret *Secret) (Protector, error) {
-	if len(secret.bytes()) < minPassphrase {
-		return nil, fmt.Errorf("%w: a passphrase has at least %d bytes", ErrInvalid, minPassphrase)
+	if err := checkSecret(secret, checkPassphrase); err != nil {
+		return nil, err
 	}
-	return &passphrase{secret: secret, turn: make(chan struct{}, 1)}, nil
+	p := &passphrase{secret: secret, turn: make(chan struct{}, 1)}
+	secret.onClose(p.forget)
+	return p, nil
+}
+
+func checkPassphrase(secret []byte) error {
+	if len(secret) < minPassphrase {
+		return fmt.Errorf("%w: a passphrase has at least %d bytes", ErrInvalid, minPassphrase)
+	}
+	return nil
 }
 
 type passphrase struct {
 	secret *Secret
-	// turn lets one caller stretch at a time: stretching takes 64 MiB.
+	// turn lets one caller stretch at a time: stretching takes 64 MiB. It can be
+	// waited for with a context, which the secret's lock cannot.
 	turn chan struct{}
-	head []byte // kind, salt and cost of key
-	key  []byte
+	// key is what stretching gave for head (kind, salt, cost). Both belong to
+	// the secret's lock, so that key is gone when the secret is.
+	head, key []byte
 }
 
-func (p *passphrase) Wrap(ctx context.Context, key, aad []byte) ([]byte, error) {
-	release, err := p.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	if p.head == nil || fips140.Enforced() && p.head[0] == kindArgon2 {
-		if err := p.stretch(newHead()); err != nil {
-			return nil, err
+func (p *passphrase) Wrap(ctx context.Context, key, aad []byte) (wrapped []byte, err error) {
+	err = p.use(ctx, func(secret []byte) error {
+		if p.head == nil || fips140.Enforced() && p.head[0] == kindArgon2 {
+			head := newHead()
+			stretched, err := stretch(secret, head)
+			if err != nil {
+				return err
+			}
+			p.remember(head, stretched)
 		}
-	}
-	return sealKey(bytes.Clone(p.head), p.key, key, aad)
+		wrapped, err = sealKey(bytes.Clone(p.head), p.key, key, aad)
+		return err
+	})
+	return wrapped, err
 }
 
-func (p *passphrase) Unwrap(ctx context.Context, wrapped, aad []byte) ([]byte, error) {
+func (p *passphrase) Unwrap(ctx context.Context, wrapped, aad []byte) (key []byte, err error) {
 	head, sealed, err := splitHead(wrapped)
 	if err != nil {
 		return nil, err
 	}
-	release, err := p.acquire(ctx)
+	err = p.use(ctx, func(secret []byte) (err error) {
+		if bytes.Equal(head, p.head) {
+			key, err = openKey(p.key, sealed, aad)
+			return err
+		}
+		key, err = p.unwrapUnder(secret, head, sealed, aad)
+		return err
+	})
+	return key, err
+}
+
+// unwrapUnder stretches the secret as head says. It remembers only a head that
+// proves right: under one from a forged document, of no cost, Wrap would write
+// the next key for whoever wants to guess the passphrase.
+func (p *passphrase) unwrapUnder(secret, head, sealed, aad []byte) ([]byte, error) {
+	stretched, err := stretch(secret, head)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	if !bytes.Equal(head, p.head) {
-		if err := p.stretch(bytes.Clone(head)); err != nil {
-			return nil, err
-		}
+	key, err := openKey(stretched, sealed, aad)
+	if err != nil {
+		clear(stretched)
+		return nil, err
 	}
-	return openKey(p.key, sealed, aad)
+	p.remember(bytes.Clone(head), stretched)
+	return key, nil
 }
 
-func (p *passphrase) acquire(ctx context.Context) (release func(), err error) {
+func (p *passphrase) remember(head, key []byte) {
+	clear(p.key)
+	p.head, p.key = head, key
+}
+
+func (p *passphrase) forget() { p.remember(nil, nil) }
+
+func (p *passphrase) use(ctx context.Context, f func(secret []byte) error) error {
 	select {
 	case p.turn <- struct{}{}:
-		return func() { <-p.turn }, nil
+		defer func() { <-p.turn }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
+	// Also for who got the turn: select takes either when both are ready.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return p.secret.use(f)
 }
 
 func newHead() []byte {
@@ -115,24 +157,21 @@ func splitHead(wrapped []byte) (head, sealed []byte, err error) {
 }
 
 // stretch derives the wrapping key that head describes.
-func (p *passphrase) stretch(head []byte) (err error) {
+func stretch(secret, head []byte) ([]byte, error) {
 	salt, cost := head[1:1+saltSize], head[1+saltSize:]
 	first := binary.BigEndian.Uint32(cost)
 	if head[0] == kindPBKDF2 {
 		if first == 0 || first > maxPBKDF2Rounds {
-			return fmt.Errorf("%w: %d PBKDF2 rounds", ErrDocument, first)
+			return nil, fmt.Errorf("%w: %d PBKDF2 rounds", ErrDocument, first)
 		}
-		p.key, err = pbkdf2.Key(sha256.New, string(p.secret.bytes()), salt, int(first), KeySize)
-	} else {
-		kib, lanes := binary.BigEndian.Uint32(cost[4:]), cost[8]
-		if first == 0 || first > maxArgonPasses || kib > maxArgonKiB || lanes == 0 {
-			return fmt.Errorf("%w: Argon2id with %d passes, %d KiB, %d lanes", ErrDocument, first, kib, lanes)
-		}
-		if fips140.Enforced() {
-			return fmt.Errorf("%w: Argon2id is not approved under FIPS 140; wrap the keyring anew where it is not enforced", ErrProtector)
-		}
-		p.key = argon2.IDKey(p.secret.bytes(), salt, first, kib, lanes, KeySize)
+		return pbkdf2.Key(sha256.New, string(secret), salt, int(first), KeySize)
 	}
-	p.head = head
-	return err
+	kib, lanes := binary.BigEndian.Uint32(cost[4:]), cost[8]
+	if first == 0 || first > maxArgonPasses || kib > maxArgonKiB || lanes == 0 || lanes > maxArgonLanes {
+		return nil, fmt.Errorf("%w: Argon2id with %d passes, %d KiB, %d lanes", ErrDocument, first, kib, lanes)
+	}
+	if fips140.Enforced() {
+		return nil, fmt.Errorf("%w: Argon2id is not approved under FIPS 140; wrap the keyring anew where it is not enforced", ErrProtector)
+	}
+	return argon2.IDKey(secret, salt, first, kib, lanes, KeySize), nil
 }

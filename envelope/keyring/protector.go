@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/subtle"
 	"encoding/binary"
+	"errors"
 	"fmt"
 )
 
@@ -26,25 +28,55 @@ const (
 )
 
 // Raw protects with 32 random bytes from a source of the application's own,
-// such as a secrets manager. It keeps a reference to key.
+// such as a secrets manager. It keeps a reference to key: once that is closed, an
+// open keyring goes on with the keys it has, and unwraps and adds no more.
 func Raw(key *Secret) (Protector, error) {
-	if len(key.bytes()) != KeySize {
-		return nil, fmt.Errorf("%w: a raw key has %d bytes, not %d", ErrInvalid, KeySize, len(key.bytes()))
+	if err := checkSecret(key, checkRawKey); err != nil {
+		return nil, err
 	}
 	return raw{key}, nil
 }
 
-type raw struct{ key *Secret }
-
-func (p raw) Wrap(_ context.Context, key, aad []byte) ([]byte, error) {
-	return sealKey([]byte{kindRaw}, p.key.bytes(), key, aad)
+// checkRawKey refuses zeros too: they come from a buffer that was never filled,
+// or was wiped already.
+func checkRawKey(key []byte) error {
+	if len(key) != KeySize {
+		return fmt.Errorf("%w: a raw key has %d bytes, not %d", ErrInvalid, KeySize, len(key))
+	}
+	if subtle.ConstantTimeCompare(key, make([]byte, KeySize)) == 1 {
+		return fmt.Errorf("%w: a raw key of zeros only; take %d random bytes", ErrInvalid, KeySize)
+	}
+	return nil
 }
 
-func (p raw) Unwrap(_ context.Context, wrapped, aad []byte) ([]byte, error) {
+// checkSecret makes a missing or closed secret a caller's mistake.
+func checkSecret(s *Secret, check func([]byte) error) error {
+	err := s.use(check)
+	if errors.Is(err, ErrClosed) {
+		return fmt.Errorf("%w: the secret is missing, empty or closed", ErrInvalid)
+	}
+	return err
+}
+
+type raw struct{ key *Secret }
+
+func (p raw) Wrap(_ context.Context, key, aad []byte) (wrapped []byte, err error) {
+	err = p.key.use(func(under []byte) (err error) {
+		wrapped, err = sealKey([]byte{kindRaw}, under, key, aad)
+		return err
+	})
+	return wrapped, err
+}
+
+func (p raw) Unwrap(_ context.Context, wrapped, aad []byte) (key []byte, err error) {
 	if len(wrapped) == 0 || wrapped[0] != kindRaw {
 		return nil, fmt.Errorf("%w: not protected by a raw key", ErrProtector)
 	}
-	return openKey(p.key.bytes(), wrapped[1:], aad)
+	err = p.key.use(func(under []byte) (err error) {
+		key, err = openKey(under, wrapped[1:], aad)
+		return err
+	})
+	return key, err
 }
 
 // documentAAD ties a wrapped key to its name and version.

@@ -2,7 +2,9 @@ package keyring
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hipaakit/hipaakit/envelope"
 )
@@ -22,6 +24,24 @@ func (k *Keyring) acquire(ctx context.Context) (release func(), err error) {
 	}
 }
 
+// vainPause is how long a reading that found nothing new is not repeated. Anybody
+// can write a header that asks for sixteen keys which were never made.
+const vainPause = time.Second
+
+// ask asks again, after another reading of the document, for a key that is not
+// known. It says how many readings there had been when it was not.
+func (k *Keyring) ask(ctx context.Context, name string, what func() (reads uint64, err error)) error {
+	seen, err := what()
+	if !errors.Is(err, envelope.ErrKeyUnknown) || checkName(name) != nil {
+		return err
+	}
+	if err := k.reread(ctx, seen); err != nil {
+		return err
+	}
+	_, err = what()
+	return err
+}
+
 // reread reads the document again, unless somebody did since the caller looked:
 // a thousand requests for a key that was just rotated in are one reading.
 func (k *Keyring) reread(ctx context.Context, seen uint64) error {
@@ -33,10 +53,22 @@ func (k *Keyring) reread(ctx context.Context, seen uint64) error {
 	k.mu.RLock()
 	done := k.reads > seen
 	k.mu.RUnlock()
-	if done {
+	if done || time.Since(k.vain) < vainPause {
 		return nil
 	}
-	return k.read(ctx)
+	return k.readAnew(ctx)
+}
+
+// readAnew notes whether the reading was in vain.
+func (k *Keyring) readAnew(ctx context.Context) error {
+	old := k.current()
+	if err := k.read(ctx); err != nil {
+		return err
+	}
+	if s := k.current(); old != nil && s != nil && s.revision == old.revision {
+		k.vain = time.Now()
+	}
+	return nil
 }
 
 // read replaces the state by the stored document's. Its caller holds turn. Keys

@@ -19,6 +19,9 @@ func load(dir string) ([]input, error) {
 	if dir == "" {
 		return sample(), nil
 	}
+	if _, err := os.Stat(dir); err != nil && !filepath.IsAbs(dir) {
+		return nil, fmt.Errorf("%w; 'go -C' changes the folder first, so give an absolute path", err)
+	}
 	var files []input
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {

@@ -1,0 +1,167 @@
+package dbfailover
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// attempts bounds how often one Connect tries a server that the checks find well
+// and that it cannot enter.
+const attempts = 3
+
+// ticket says where a new connection goes.
+type ticket struct {
+	role  Role
+	epoch uint64
+	// impatient: nothing is decided, but it is time to hear it from the server.
+	impatient bool
+}
+
+// Connect opens a connection to the active server. While nothing is decided
+// (INIT, SUSPECT) it waits instead of failing, within ctx and some seconds; when
+// it meets a failure itself, it has the server checked and waits for the verdict,
+// so that the query which finds the primary dead is answered by the secondary.
+// In DOWN it fails at once with [ErrDown], after Close with [ErrClosed].
+func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
+	bound, release := c.bind(ctx)
+	defer release()
+	conn, err := c.connect(bound)
+	if err == nil {
+		return conn, nil
+	}
+	if c.life.Err() != nil {
+		return nil, ErrClosed
+	}
+	return nil, err
+}
+
+// bind returns a context that also ends when the connector is closed.
+func (c *Connector) bind(ctx context.Context) (context.Context, func()) {
+	bound, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(c.life, cancel)
+	return bound, func() {
+		stop()
+		cancel()
+	}
+}
+
+func (c *Connector) connect(ctx context.Context) (driver.Conn, error) {
+	failed := 0
+	for {
+		t, err := c.await(ctx)
+		if err != nil {
+			return nil, err
+		}
+		conn, err := c.open(ctx, t)
+		if err == nil {
+			return conn, nil
+		}
+		if c.epoch.Load() != t.epoch && ctx.Err() == nil {
+			continue // a switch came in between and cut it
+		}
+		if failed++; ctx.Err() != nil || t.impatient || failed == attempts || final(err) {
+			return nil, named(t.role, err)
+		}
+		// A check that does not come in time leaves it to the next attempt.
+		if err := c.recheck(ctx, t.role, t.epoch); err != nil && !errors.Is(err, errNoCheck) {
+			return nil, err
+		}
+	}
+}
+
+// final reports whether a failed login would fail in the same way again.
+func final(err error) bool {
+	var credentials *credentialsError
+	health, _ := judge(err)
+	return health == HealthRefusing || errors.As(err, &credentials)
+}
+
+// await returns where to connect to, once that is known.
+func (c *Connector) await(ctx context.Context) (ticket, error) {
+	patience := time.NewTimer(c.timing.patience)
+	defer patience.Stop()
+	for {
+		c.mu.Lock()
+		state, reason, news := c.machine.state, c.machine.reason, c.news
+		t := ticket{role: c.machine.active, epoch: c.machine.epoch}
+		c.mu.Unlock()
+		switch {
+		case state.serving():
+			return t, nil
+		case state == StateDown:
+			return t, fmt.Errorf("%w (%s)", ErrDown, reason)
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return t, fmt.Errorf("dbfailover: waiting in state %v: %w", state, ctx.Err())
+		case <-patience.C:
+			// The checks cannot decide, for instance because the credentials
+			// callback fails. What the server itself says is the better error.
+			t.impatient = true
+			return t, nil
+		}
+	}
+}
+
+// recheck has a server checked and returns when a check that began after the call
+// is in, or the epoch is no longer the given one (0: whatever it is).
+func (c *Connector) recheck(ctx context.Context, role Role, epoch uint64) error {
+	// By number, not by the clock: two clock readings can be equal.
+	asked := c.probers[role].started.Load()
+	patience := time.NewTimer(c.timing.patience)
+	defer patience.Stop()
+	c.probers[role].poke()
+	for {
+		c.mu.Lock()
+		news := c.news
+		known := c.machine.servers[role].number > asked
+		switched := epoch != 0 && c.machine.epoch != epoch
+		c.mu.Unlock()
+		if known || switched {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-patience.C:
+			return fmt.Errorf("%w: %v", errNoCheck, role)
+		case <-ctx.Done():
+			return fmt.Errorf("dbfailover: waiting for a check of the %v server: %w", role, ctx.Err())
+		}
+	}
+}
+
+// open logs in to the server of t and ties the connection to t's epoch.
+func (c *Connector) open(ctx context.Context, t ticket) (driver.Conn, error) {
+	end := c.endpoints[t.role]
+	var line *tracked
+	keep := func(raw net.Conn) (net.Conn, error) {
+		var err error
+		if line, err = c.sockets.add(raw, t.role, t.epoch); err != nil {
+			return nil, err
+		}
+		return line.wrap(), nil
+	}
+	inner, err := end.relogin(ctx, func(creds Credentials) (driverConn, error) {
+		limited, cancel := context.WithTimeout(ctx, c.timing.login)
+		defer cancel()
+		return end.login(limited, creds, keep)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &conn{driverConn: inner, line: line, current: &c.epoch}, nil
+}
+
+// named adds which server an error is about. ErrBadConn is kept from the pool:
+// it would take it as "try again", and we have tried.
+func named(r Role, err error) error {
+	if errors.Is(err, driver.ErrBadConn) {
+		return fmt.Errorf("dbfailover: %v: connection closed while logging in", r)
+	}
+	return fmt.Errorf("dbfailover: %v: %w", r, err)
+}

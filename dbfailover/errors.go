@@ -1,0 +1,28 @@
+package dbfailover
+
+import "errors"
+
+// Errors to ask for with errors.Is. The driver's own errors stay reachable too:
+// errors.As finds a *mysql.MySQLError, errors.Is finds mysql.ErrInvalidConn.
+var (
+	// ErrDown: the active server does not answer and there is no other to go to.
+	// Nothing was sent; the work is safe to try again later.
+	ErrDown = errors.New("dbfailover: no server to go to")
+	// ErrClosed: the Connector was closed.
+	ErrClosed = errors.New("dbfailover: connector is closed")
+	// ErrConnLost: the connection broke before COMMIT was sent. What the
+	// transaction did is rolled back by the server (except what a statement like
+	// ALTER TABLE committed on its way), so the whole of it may run again.
+	ErrConnLost = errors.New("dbfailover: connection lost before COMMIT was sent")
+	// ErrCommitUnknown: COMMIT was sent and no answer came. The transaction may
+	// have been committed or not, and running it again may do it twice. Only the
+	// data can tell.
+	ErrCommitUnknown = errors.New("dbfailover: COMMIT was sent but its outcome is unknown")
+)
+
+var (
+	// errCut: the connector gave this connection up, because of a switch.
+	errCut = errors.New("dbfailover: connection given up by a switch")
+	// errNoCheck: the server's check did not end in time.
+	errNoCheck = errors.New("dbfailover: no check of the server came in")
+)

@@ -1,0 +1,89 @@
+package dbfailover
+
+import (
+	"fmt"
+	"time"
+)
+
+// Role names one of the two configured servers. It says which server is meant,
+// not which one is in use.
+type Role uint8
+
+// The two servers of a [Config].
+const (
+	Primary Role = iota
+	Secondary
+)
+
+// String returns "primary" or "secondary".
+func (r Role) String() string {
+	switch r {
+	case Primary:
+		return "primary"
+	case Secondary:
+		return "secondary"
+	}
+	return fmt.Sprintf("role(%d)", uint8(r))
+}
+
+// MarshalText makes a Role readable in JSON and logs.
+func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// State is where the connector stands. A topology may use states that another
+// does not have, so a switch over states needs a default.
+type State uint8
+
+// The states. New connections go to the active server in PRIMARY and SECONDARY,
+// wait in INIT and SUSPECT, fail at once with [ErrDown] in DOWN.
+const (
+	// StateInit: nothing has been heard of the servers yet.
+	StateInit State = iota
+	// StatePrimary: the primary is in use.
+	StatePrimary
+	// StateSuspect: the active server failed a check; whether that is a failure
+	// or a hiccup is being found out.
+	StateSuspect
+	// StateSecondary: the secondary is in use, until an operator switches back.
+	StateSecondary
+	// StateDown: the active server failed and there is none to go to.
+	StateDown
+)
+
+// String returns the name as it is logged, in capitals.
+func (s State) String() string {
+	switch s {
+	case StateInit:
+		return "INIT"
+	case StatePrimary:
+		return "PRIMARY"
+	case StateSuspect:
+		return "SUSPECT"
+	case StateSecondary:
+		return "SECONDARY"
+	case StateDown:
+		return "DOWN"
+	}
+	return fmt.Sprintf("STATE(%d)", uint8(s))
+}
+
+// MarshalText makes a State readable in JSON and logs.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// serving says whether new connections are let through to the active server.
+func (s State) serving() bool { return s == StatePrimary || s == StateSecondary }
+
+// undecided says whether new connections wait for a decision.
+func (s State) undecided() bool { return s == StateInit || s == StateSuspect }
+
+// Transition is one change of state.
+type Transition struct {
+	From, To State
+	// Active is the server in use after the change; Epoch counts how often it
+	// has changed, from 1.
+	Active Role
+	Epoch  uint64
+	At     time.Time
+	// Reason is a short fixed text with at most a number in it, fit for a log or
+	// an alert. It never holds a message of a server.
+	Reason string
+}

@@ -1,0 +1,44 @@
+package dbfailover
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// tx is the driver's transaction with a Commit whose failure can be read.
+type tx struct {
+	driver.Tx
+	line *tracked
+}
+
+// Commit returns nil, the server's refusal as it is, or an error that is
+// [ErrConnLost] or [ErrCommitUnknown] (and still the driver's).
+//
+// The driver says "invalid connection" in both cases. What differs is whether
+// anything left this process: COMMIT is one packet, and TLS delivers no part of
+// a record, so if no write got a byte out, the server has not seen it.
+func (t *tx) Commit() error {
+	before := t.line.wrote.Load()
+	err := t.Tx.Commit()
+	switch {
+	case err == nil:
+		return nil
+	case refusedCommit(err):
+		return err
+	case t.line.wrote.Load() == before:
+		return fmt.Errorf("%w: %w", ErrConnLost, err)
+	}
+	return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
+}
+
+// refusedCommit reports whether the server answered that it did not commit. An
+// answer that only says that the session was ended under the COMMIT (killed,
+// shut down) leaves open how far it had come.
+func refusedCommit(err error) bool {
+	var answer *mysql.MySQLError
+	return errors.As(err, &answer) &&
+		!serverSaid(err, errServerShutdown, errConnectionKilled, errQueryInterrupted)
+}

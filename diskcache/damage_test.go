@@ -1,0 +1,376 @@
+package diskcache
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// damageOptions make small segments; nothing is served from memory.
+func damageOptions() Options {
+	return Options{MaxBytes: 16 << 20, MemoryBytes: -1, Keys: testKeys{}}
+}
+
+// dropped is the key in the library that has been dropped. If the damage hits
+// the drop, it comes back: as a suspect, with its own bytes.
+const dropped = "key3"
+
+// library is a folder with several segments, large records and a drop among
+// them, and what was stored there.
+func library(t *testing.T) (files map[string][]byte, want map[string][]byte) {
+	dir := newDir(t)
+	c := open4test(t, dir, damageOptions())
+	want = make(map[string][]byte)
+	for i := range 24 {
+		key := fmt.Sprint("key", i)
+		size := i * 300
+		if i%8 == 7 {
+			size = 70<<10 + i*5000 // the larger ones get files of their own
+		}
+		mustPut(t, c, key, NewView(content(key, i, 100)), "old")
+		want[key] = content(key, i, size)
+		mustPut(t, c, key, NewView(want[key]), "new")
+	}
+	c.Drop(dropped)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return onDisk(t, dir), want
+}
+
+// verify opens a damaged folder. It may refuse one whose marker is damaged;
+// else each key is a miss or a suspect with bytes that were stored under it.
+func verify(t *testing.T, what string, files map[string][]byte, want map[string][]byte) (hits int) {
+	t.Helper()
+	c, err := Open(t.Context(), writeFolder(t, files), func() Options {
+		o := damageOptions()
+		o.Logger, _ = logTo()
+		return o
+	}())
+	if err != nil {
+		if !strings.Contains(what, markerName) || !errors.Is(err, ErrNotCacheFolder) {
+			t.Fatalf("%s: Open: %v", what, err)
+		}
+		return 0
+	}
+	defer c.Close()
+	for i := range 24 {
+		key := fmt.Sprint("key", i)
+		e, err := c.Get(key)
+		if errors.Is(err, ErrMiss) {
+			continue
+		}
+		right := want[key]
+		if e.Version == "old" { // its replacement, or its drop, was destroyed
+			right = content(key, i, 100)
+		}
+		if err != nil || !e.Suspect || !is(e, right) {
+			t.Fatalf("%s: Get(%s) = %v, %v: not what was stored", what, key, e, err)
+		}
+		hits++
+	}
+	for key := range c.All() {
+		if !strings.HasPrefix(key, "key") {
+			t.Fatalf("%s: All names a key that was never stored", what)
+		}
+	}
+	// It still works.
+	f := c.Fence("fresh")
+	if err := c.Put("fresh", NewView([]byte("data")), Meta{}, f); err != nil {
+		t.Fatalf("%s: Put: %v", what, err)
+	}
+	wantHit(t, c, "fresh", []byte("data"))
+	return hits
+}
+
+// positions samples the bytes of a file: densely at the beginning, where
+// headers are, and every so many after it.
+func positions(data []byte, stride int) []int {
+	var at []int
+	for i := 0; i < len(data); i++ {
+		if i < 180 && i%3 == 0 || i%stride == 0 || i == len(data)-1 {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// with returns files with one of them replaced.
+func with(files map[string][]byte, name string, data []byte) map[string][]byte {
+	changed := make(map[string][]byte, len(files))
+	for n, d := range files {
+		changed[n] = d
+	}
+	changed[name] = data
+	return changed
+}
+
+func TestFlippedByteIsAMiss(t *testing.T) {
+	files, want := library(t)
+	if hits := verify(t, "undamaged", files, want); hits != len(want)-1 {
+		t.Fatalf("%d hits without any damage", hits)
+	}
+	rng := rand.New(rand.NewPCG(7, 7))
+	flips := 0
+	for name, data := range files {
+		if !strings.HasSuffix(name, segmentSuffix) && name != keyName && name != markerName {
+			continue
+		}
+		for _, i := range positions(data, len(data)/25+1) {
+			damaged := bytes.Clone(data)
+			damaged[i] ^= byte(1 << rng.IntN(8))
+			verify(t, fmt.Sprintf("%s with byte %d flipped", name, i), with(files, name, damaged), want)
+			flips++
+		}
+	}
+	if flips < 300 {
+		t.Errorf("only %d bytes were flipped", flips)
+	}
+}
+
+// TestEveryByteIsAuthenticated: there is no byte in a segment file whose
+// change goes unnoticed.
+func TestEveryByteIsAuthenticated(t *testing.T) {
+	dir := newDir(t)
+	c := open4test(t, dir, damageOptions())
+	mustPut(t, c, "k", NewView(content("k", 1, 20)), "v")
+	name := segmentName(c.disk.active.number)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files := onDisk(t, dir)
+	for i := range files[name] {
+		damaged := bytes.Clone(files[name])
+		damaged[i] ^= 0x10
+		c := open4test(t, writeFolder(t, with(files, name, damaged)), damageOptions())
+		wantMiss(t, c, "k")
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTruncatedZeroedSwappedAndRemovedFilesAreMisses(t *testing.T) {
+	files, want := library(t)
+	var segments []string
+	for name, data := range files {
+		if strings.HasSuffix(name, segmentSuffix) {
+			segments = append(segments, name)
+		}
+		if name == lockName {
+			continue
+		}
+		for n := 0; n < len(data); n += len(data)/12 + 1 {
+			verify(t, fmt.Sprintf("%s truncated to %d", name, n), with(files, name, data[:n]), want)
+			zeroed := bytes.Clone(data)
+			clear(zeroed[n:min(n+4096, len(zeroed))])
+			verify(t, fmt.Sprintf("%s with zeros at %d", name, n), with(files, name, zeroed), want)
+		}
+		verify(t, name+" extended", with(files, name, append(bytes.Clone(data), noise(5000)...)), want)
+		if name != markerName {
+			removed := with(files, name, nil)
+			delete(removed, name)
+			verify(t, name+" removed", removed, want)
+		}
+	}
+	slices.Sort(segments)
+	if len(segments) < 3 {
+		t.Fatal("too few segments to swap")
+	}
+	for _, a := range segments {
+		for _, b := range segments {
+			verify(t, a+" and "+b+" swapped", with(with(files, a, files[b]), b, files[a]), want)
+			verify(t, a+" copied over "+b, with(files, b, files[a]), want)
+		}
+	}
+}
+
+// TestDamageUnderAnOpenCacheIsAMiss damages files that are in use.
+func TestDamageUnderAnOpenCacheIsAMiss(t *testing.T) {
+	for _, how := range []string{"noise", "zeros", "truncate"} {
+		dir := newDir(t)
+		c := open4test(t, dir, damageOptions())
+		for i := range 30 {
+			key := fmt.Sprint(i)
+			mustPut(t, c, key, NewView(content(key, i, i*4000)), "v")
+		}
+		for name, data := range onDisk(t, dir) {
+			if !strings.HasSuffix(name, segmentSuffix) {
+				continue
+			}
+			path := filepath.Join(dir, name)
+			var err error
+			switch how {
+			case "noise":
+				err = os.WriteFile(path, noise(len(data)), 0o600)
+			case "zeros":
+				err = os.WriteFile(path, make([]byte, len(data)), 0o600)
+			case "truncate":
+				err = os.Truncate(path, 10)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 30 {
+			wantMiss(t, c, fmt.Sprint(i))
+		}
+		st := c.Stats()
+		if st.Damaged != 30 || st.Entries != 0 {
+			t.Errorf("%s: %+v", how, st)
+		}
+		mustPut(t, c, "0", NewView([]byte("again")), "v")
+		wantHit(t, c, "0", []byte("again"))
+	}
+}
+
+// thief is somebody with access to the disk, who moves whole, authentic
+// records of an open cache.
+type thief struct {
+	t   *testing.T
+	c   *Cache
+	dir string
+}
+
+// loot is where a record is, and its bytes.
+type loot struct {
+	slot
+	path   string
+	record []byte
+}
+
+func (h thief) take(key string) loot {
+	h.t.Helper()
+	sl, ok := h.c.shard(h.c.hash(key)).slot(h.c.hash(key))
+	if !ok {
+		h.t.Fatal("nothing is stored under", key)
+	}
+	l := loot{slot: sl, path: filepath.Join(h.dir, segmentName(sl.file))}
+	data, err := os.ReadFile(l.path)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	l.record = data[sl.off : int64(sl.off)+sl.header().total()]
+	return l
+}
+
+// put writes a record over another.
+func (h thief) put(record []byte, over loot) {
+	h.t.Helper()
+	if len(record) != len(over.record) || !bytes.Equal(record[:headerBytes], over.record[:headerBytes]) {
+		h.t.Fatal("the records differ in length, which would be noticed too easily")
+	}
+	f, err := os.OpenFile(over.path, os.O_RDWR, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(record, int64(over.off)); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func newThief(t *testing.T) thief {
+	dir := newDir(t)
+	return thief{t: t, dir: dir, c: open4test(t, dir, damageOptions())}
+}
+
+func TestOldRecordOverTheNewOneIsAMiss(t *testing.T) {
+	h := newThief(t)
+	mustPut(t, h.c, "k", NewView(content("k", 1, 5000)), "1")
+	before := h.take("k")
+	mustPut(t, h.c, "k", NewView(content("k", 3, 5000)), "3")
+	h.put(before.record, h.take("k"))
+	wantMiss(t, h.c, "k")
+}
+
+func TestRecordInAnotherFileIsAMiss(t *testing.T) {
+	h := newThief(t)
+	// Large enough for files of their own, where both are at one offset.
+	mustPut(t, h.c, "a", NewView(content("a", 1, 100<<10)), "1")
+	mustPut(t, h.c, "b", NewView(content("b", 1, 100<<10)), "1")
+	a, b := h.take("a"), h.take("b")
+	if a.off != b.off || a.file == b.file {
+		t.Fatal("not at the same offset of two files")
+	}
+	h.put(a.record, b)
+	wantMiss(t, h.c, "b")
+	wantHit(t, h.c, "a", content("a", 1, 100<<10))
+}
+
+// TestRecordPutBackAfterItsPlaceWasReusedIsAMiss: a place is written twice
+// only if a torn tail was cut off there. The old record is authentic for the
+// place, but not the one the index means.
+func TestRecordPutBackAfterItsPlaceWasReusedIsAMiss(t *testing.T) {
+	h := newThief(t)
+	mustPut(t, h.c, "first", View{}, "v")
+	mustPut(t, h.c, "k", NewView(content("k", 1, 5000)), "1")
+	old := h.take("k")
+	if err := h.c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(old.path, int64(old.off)+100); err != nil {
+		t.Fatal(err)
+	}
+	h.c = open4test(t, h.dir, damageOptions())
+	mustPut(t, h.c, "k", NewView(content("k", 3, 5000)), "3")
+	over := h.take("k")
+	if over.path != old.path || over.off != old.off {
+		t.Fatal("the place was not used again")
+	}
+	h.put(old.record, over)
+	wantMiss(t, h.c, "k")
+}
+
+// TestMovedRecordIsNotFoundAfterARestart: a scan takes its offsets from the
+// file, so there it is the associated data that notices.
+func TestMovedRecordIsNotFoundAfterARestart(t *testing.T) {
+	h := newThief(t)
+	mustPut(t, h.c, "b", NewView(content("b", 1, 5000)), "1")
+	mustPut(t, h.c, "a", NewView(content("a", 1, 5000)), "1")
+	a, b := h.take("a"), h.take("b")
+	h.put(a.record, b)
+	if err := os.Truncate(a.path, int64(a.off)); err != nil {
+		t.Fatal(err)
+	}
+	h.c = reopen(t, h.c, h.dir, damageOptions())
+	wantMiss(t, h.c, "a")
+	wantMiss(t, h.c, "b")
+}
+
+func TestRenamedFileIsAMiss(t *testing.T) {
+	h := newThief(t)
+	mustPut(t, h.c, "a", NewView(content("a", 1, 5000)), "1")
+	a := h.take("a")
+	if err := os.Rename(a.path, filepath.Join(h.dir, segmentName(a.file+1))); err != nil {
+		t.Fatal(err)
+	}
+	h.c = reopen(t, h.c, h.dir, damageOptions())
+	wantMiss(t, h.c, "a")
+	if st := h.c.Stats(); st.Segments != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestExchangedChunksAreAMiss(t *testing.T) {
+	h := newThief(t)
+	data := content("k", 1, 3*chunkBytes)
+	mustPut(t, h.c, "k", NewView(data), "1")
+	l := h.take("k")
+	const sealed = chunkBytes + sealOverhead
+	changed := bytes.Clone(l.record)
+	body, was := changed[headerBytes+int(l.meta):], l.record[headerBytes+int(l.meta):]
+	copy(body, was[sealed:2*sealed]) // neither is the last
+	copy(body[sealed:], was[:sealed])
+	h.put(changed, l)
+	wantMiss(t, h.c, "k")
+	h.put(l.record, l)
+	h.c = reopen(t, h.c, h.dir, damageOptions())
+	wantHit(t, h.c, "k", data) // it was the order, nothing else
+}

@@ -1,0 +1,162 @@
+package diskcache
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// model says what a cache that never evicts must do, in the simplest way.
+type model struct {
+	t       *testing.T
+	c       *Cache
+	dir     string
+	o       Options
+	rng     *rand.Rand
+	entries map[string]modelEntry
+	fences  []modelFence
+	n       int
+}
+
+type modelEntry struct {
+	n, size int
+	suspect bool
+}
+
+type modelFence struct {
+	key  string
+	f    Fence
+	dead bool
+}
+
+// TestRandomOperationsAgreeWithAMap, restarts and fences held for long
+// included.
+func TestRandomOperationsAgreeWithAMap(t *testing.T) {
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			m := &model{
+				t: t, dir: newDir(t), rng: rand.New(rand.NewPCG(seed, 0)),
+				entries: make(map[string]modelEntry),
+				// Segments of 256 KiB, a memory tier too small for most.
+				o: Options{MaxBytes: 64 << 20, MemoryBytes: int64(seed)*200_000 - 1, Keys: testKeys{}},
+			}
+			m.c = open4test(t, m.dir, m.o)
+			for range 1200 {
+				m.step()
+			}
+			if st := m.c.Stats(); st.Evicted+st.Damaged+st.DiskErrors > 0 {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
+func (m *model) step() {
+	key := fmt.Sprint("key", m.rng.IntN(12))
+	switch r := m.rng.IntN(200); {
+	case r < 70:
+		m.get(key)
+	case r < 110:
+		m.fences = append(m.fences, modelFence{key: key, f: m.c.Fence(key)})
+	case r < 150:
+		m.put()
+	case r < 165:
+		m.confirm()
+	case r < 180:
+		m.c.Drop(key)
+		delete(m.entries, key)
+		m.kill(key)
+	case r < 190:
+		m.c.Revoke(key)
+		m.kill(key)
+	case r < 194:
+		m.c.Suspect()
+		m.suspectAll()
+	case r < 196:
+		m.c.DropAll()
+		clear(m.entries)
+		m.suspectAll()
+	case r < 199:
+		m.c = reopen(m.t, m.c, m.dir, m.o)
+		m.suspectAll()
+		m.fences = nil
+	}
+}
+
+func (m *model) kill(key string) {
+	for i := range m.fences {
+		// Keys that share a bucket would die together; with 12 keys in 65,536
+		// buckets the model may ignore them.
+		m.fences[i].dead = m.fences[i].dead || m.fences[i].key == key
+	}
+}
+
+func (m *model) suspectAll() {
+	for key, e := range m.entries {
+		e.suspect = true
+		m.entries[key] = e
+	}
+	for i := range m.fences {
+		m.fences[i].dead = true
+	}
+}
+
+func (m *model) get(key string) {
+	want, ok := m.entries[key]
+	e, err := m.c.Get(key)
+	switch {
+	case ok != (err == nil):
+		m.t.Fatalf("Get(%s): %v, but the model says %v", key, err, ok)
+	case ok && (e.Version != fmt.Sprint(want.n) || e.Suspect != want.suspect || !is(e, content(key, want.n, want.size))):
+		m.t.Fatalf("Get(%s): %v suspect %v, but the model says %+v", key, e, e.Suspect, want)
+	}
+}
+
+// takeFence uses a random fence up.
+func (m *model) takeFence() (modelFence, bool) {
+	if len(m.fences) == 0 {
+		return modelFence{}, false
+	}
+	i := m.rng.IntN(len(m.fences))
+	f := m.fences[i]
+	m.fences[i] = m.fences[len(m.fences)-1]
+	m.fences = m.fences[:len(m.fences)-1]
+	return f, true
+}
+
+func (m *model) put() {
+	f, ok := m.takeFence()
+	if !ok {
+		return
+	}
+	m.n++
+	size := m.rng.IntN(300)
+	if m.rng.IntN(4) == 0 {
+		size = m.rng.IntN(2 << 20)
+	}
+	err := m.c.Put(f.key, NewView(content(f.key, m.n, size)), Meta{Version: fmt.Sprint(m.n)}, f.f)
+	if f.dead != errors.Is(err, ErrFenced) || (!f.dead && err != nil) {
+		m.t.Fatalf("Put with a fence dead=%v: %v", f.dead, err)
+	}
+	if !f.dead {
+		m.entries[f.key] = modelEntry{n: m.n, size: size}
+	}
+}
+
+func (m *model) confirm() {
+	f, ok := m.takeFence()
+	if !ok {
+		return
+	}
+	e, exists := m.entries[f.key]
+	n := e.n - m.rng.IntN(2) // the right version, or the one before
+	want := exists && !f.dead && n == e.n
+	if got := m.c.Confirm(f.key, fmt.Sprint(n), f.f); got != want {
+		m.t.Fatalf("Confirm = %v, but the model says %v", got, want)
+	}
+	if want {
+		e.suspect = false
+		m.entries[f.key] = e
+	}
+}

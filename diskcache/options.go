@@ -1,0 +1,87 @@
+package diskcache
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Options for [Open]. The zero value is a working cache whose key lives in
+// memory only, so that it starts empty in every process.
+type Options struct {
+	// MaxBytes bounds the segment files in the folder, in bytes, each rounded
+	// up to 4 KiB. Default 10 GiB, at least 1 MiB. The marker, the lock and
+	// the wrapped key take three blocks more.
+	MaxBytes int64
+
+	// MemoryBytes bounds the plaintext kept in memory, in bytes, overhead
+	// included. Default 256 MiB; negative: no memory tier. An entry above a
+	// quarter of it is served from disk every time.
+	MemoryBytes int64
+
+	// MaxAge is how long an entry may be served after it was stored.
+	// Default 365 days. Checked when the entry is read.
+	MaxAge time.Duration
+
+	// Keys protects the cache key, so that a restarted process can read the
+	// folder. Nil: the key is never written anywhere, and Open empties the
+	// folder.
+	Keys KeyWrapper
+
+	// Logger receives what an operator should know (started empty, disk
+	// full). No record names one of the caller's keys. Default slog.Default().
+	Logger *slog.Logger
+
+	// wrap puts a faulty layer between the cache and its files, for tests.
+	wrap func(file) file
+}
+
+// KeyWrapper encrypts the 32-byte cache key for storage beside the data. An
+// application's keyring implements it. Both methods must authenticate what
+// they wrap; both are called during [Open] only.
+type KeyWrapper interface {
+	WrapKey(ctx context.Context, key []byte) ([]byte, error)
+	UnwrapKey(ctx context.Context, wrapped []byte) ([]byte, error)
+}
+
+const (
+	defaultMaxBytes    = 10 << 30
+	defaultMemoryBytes = 256 << 20
+	defaultMaxAge      = 365 * 24 * time.Hour
+
+	minMaxBytes = 1 << 20
+)
+
+func (o Options) withDefaults() (Options, error) {
+	if o.MaxBytes == 0 {
+		o.MaxBytes = defaultMaxBytes
+	}
+	if o.MemoryBytes == 0 {
+		o.MemoryBytes = defaultMemoryBytes
+	}
+	if o.MaxAge == 0 {
+		o.MaxAge = defaultMaxAge
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.wrap == nil {
+		o.wrap = func(f file) file { return f }
+	}
+	if o.MaxBytes < minMaxBytes {
+		return o, fmt.Errorf("%w: MaxBytes is %d, use at least %d, or 0 for the default", ErrInvalid, o.MaxBytes, minMaxBytes)
+	}
+	if o.MaxAge < 0 {
+		return o, fmt.Errorf("%w: MaxAge is negative, use 0 for the default", ErrInvalid)
+	}
+	return o, nil
+}
+
+// segmentBytes cuts the disk into about 256 segments. Every segment costs
+// one open file, so the number of descriptors stays in the hundreds whether
+// the disk has a gigabyte or a terabyte; and what one eviction throws away is
+// 0.4 % of the cache. The upper bound keeps offsets in 32 bits.
+func (o Options) segmentBytes() int64 {
+	return min(max(o.MaxBytes/256, 64<<10), 2<<30)
+}

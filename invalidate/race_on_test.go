@@ -1,0 +1,6 @@
+//go:build race
+
+package invalidate
+
+// underRace: the race detector makes the simulation ten times as slow.
+const underRace = true
