@@ -69,7 +69,8 @@ type Config struct {
 	Session Session
 
 	// Logger gets one line per change of state and per change of a server's
-	// health. Default slog.Default(). A handler that blocks delays the checks.
+	// health. Default slog.Default(). A handler that blocks delays the checks; it
+	// may call Status, nothing else of the Connector.
 	Logger *slog.Logger
 
 	// Dial replaces net.Dialer for "tcp", for tests and tunnels. It must honour

@@ -17,6 +17,7 @@ const attempts = 3
 type ticket struct {
 	role  Role
 	epoch uint64
+	era   context.Context // ends with the epoch
 	// impatient: nothing is decided, but it is time to hear it from the server.
 	impatient bool
 }
@@ -27,7 +28,10 @@ type ticket struct {
 // so that the query which finds the primary dead is answered by the secondary.
 // In DOWN it fails at once with [ErrDown], after Close with [ErrClosed].
 func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
-	bound, release := c.bind(ctx)
+	if c.life.Err() != nil { // bound would end too, but only in a moment
+		return nil, ErrClosed
+	}
+	bound, release := bind(ctx, c.life)
 	defer release()
 	conn, err := c.connect(bound)
 	if err == nil {
@@ -39,10 +43,10 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return nil, err
 }
 
-// bind returns a context that also ends when the connector is closed.
-func (c *Connector) bind(ctx context.Context) (context.Context, func()) {
+// bind returns ctx so that it also ends with other.
+func bind(ctx, other context.Context) (context.Context, func()) {
 	bound, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(c.life, cancel)
+	stop := context.AfterFunc(other, cancel)
 	return bound, func() {
 		stop()
 		cancel()
@@ -87,7 +91,7 @@ func (c *Connector) await(ctx context.Context) (ticket, error) {
 	for {
 		c.mu.Lock()
 		state, reason, news := c.machine.state, c.machine.reason, c.news
-		t := ticket{role: c.machine.active, epoch: c.machine.epoch}
+		t := ticket{role: c.machine.active, epoch: c.machine.epoch, era: c.era}
 		c.mu.Unlock()
 		switch {
 		case state.serving():
@@ -135,8 +139,12 @@ func (c *Connector) recheck(ctx context.Context, role Role, epoch uint64) error 
 	}
 }
 
-// open logs in to the server of t and ties the connection to t's epoch.
+// open logs in to the server of t and ties the connection to t's epoch. It gives
+// up when that epoch ends: a switch can cut a connection but not a dial, and to a
+// host that is switched off a dial takes all the time it has.
 func (c *Connector) open(ctx context.Context, t ticket) (driver.Conn, error) {
+	ctx, release := bind(ctx, t.era)
+	defer release()
 	end := c.endpoints[t.role]
 	var line *tracked
 	keep := func(raw net.Conn) (net.Conn, error) {

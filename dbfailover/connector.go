@@ -37,6 +37,8 @@ type Connector struct {
 	mu      sync.Mutex
 	machine *machine
 	news    chan struct{} // closed, and replaced, after every check and order
+	era     context.Context
+	endEra  context.CancelFunc
 	entered map[State]uint64
 	last    []Transition
 	pending []entry // not yet logged
@@ -80,6 +82,7 @@ func (c *Connector) start() {
 	c.log.Warn("dbfailover: independent servers: a switch compares no positions, fences nobody and agrees with no other process",
 		"timers", c.timers.String())
 	c.life, c.end = context.WithCancel(context.Background())
+	c.era, c.endEra = context.WithCancel(context.Background())
 	for _, p := range c.probers {
 		c.work.Go(func() { p.run(c.life) })
 	}
@@ -121,6 +124,8 @@ func (c *Connector) apply(changes []Transition) {
 	if epoch := c.machine.epoch; epoch != c.epoch.Load() {
 		c.epoch.Store(epoch)
 		c.sockets.cutBefore(epoch)
+		c.endEra()
+		c.era, c.endEra = context.WithCancel(context.Background())
 	}
 	for _, t := range changes {
 		c.entered[t.To]++

@@ -21,10 +21,11 @@
 //     many connections, wrong password, bad certificate): see the table below.
 //   - After a switch this process sends nothing more to the old server on the
 //     application's behalf. Its connections are closed before the first new one
-//     is handed out, which frees statements that hang on them at once.
+//     is handed out, which frees statements that hang on them at once. Over TCP
+//     they are reset, so the kernel delivers nothing late either.
 //   - The query that finds the primary dead need not fail: its Connect waits for
-//     the decision and continues on the secondary. What had been sent already is
-//     never sent again.
+//     the decision and continues on the secondary. One bad check of the secondary
+//     does not end that wait. What had been sent already is never sent again.
 //   - The secondary is sticky. Only [Connector.Switch] leads back.
 //   - A failed Commit says whether COMMIT had been sent: [ErrConnLost] is safe to
 //     run again, [ErrCommitUnknown] is not.
@@ -60,6 +61,7 @@
 //	every other error number                                   refusing
 //	1317, 1927 our check was killed                            unknown
 //	credentials callback failed, name not resolved             unknown
+//	an answer that the driver does not understand              unknown
 //	the caller's context ended                                 no evidence at all
 //	this process was paused during the check                   unknown
 //	a broken connection while in use                           a check, now

@@ -83,10 +83,10 @@ func (e *endpoint) credentials(ctx context.Context) (Credentials, error) {
 	return c, nil
 }
 
-// login connects and logs in. All of it ends with ctx: the driver's own Timeout
-// covers dialling alone, and a server that is stopped accepts connections and
-// never greets.
-func (e *endpoint) login(ctx context.Context, c Credentials, keep hold) (driverConn, error) {
+// tryLogin connects and logs in once. All of it ends with ctx: the driver's own
+// Timeout covers dialling alone, and a server that is stopped accepts connections
+// and never greets.
+func (e *endpoint) tryLogin(ctx context.Context, c Credentials, keep hold) (driverConn, error) {
 	cfg := e.base.Clone()
 	cfg.User, cfg.Passwd, cfg.AllowCleartextPasswords = c.User, c.Password.secret(), c.Cleartext
 	var first *greeted
@@ -115,23 +115,4 @@ func (e *endpoint) login(ctx context.Context, c Credentials, keep hold) (driverC
 		return nil, fmt.Errorf("dbfailover: the driver's %T lacks methods that database/sql expects", conn)
 	}
 	return full, nil
-}
-
-// relogin asks for credentials and logs in; when the server refuses them it asks
-// once more, for those that may have been rotated in between. The same answer is
-// not tried twice: servers lock accounts after a number of refusals.
-func (e *endpoint) relogin(ctx context.Context, open func(Credentials) (driverConn, error)) (driverConn, error) {
-	first, err := e.credentials(ctx)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := open(first)
-	if !serverSaid(err, errAccessDenied) {
-		return conn, err
-	}
-	second, askErr := e.credentials(ctx)
-	if askErr != nil || second.equal(first) {
-		return nil, err
-	}
-	return open(second)
 }

@@ -18,6 +18,8 @@ import (
 const (
 	errServerShutdown    = 1053
 	errAccessDenied      = 1045
+	errDuringCommit      = 1180
+	errBinlogLogging     = 1598
 	errQueryInterrupted  = 1317
 	errConnectionKilled  = 1927
 	errServerOfflineMode = 3032
@@ -35,7 +37,7 @@ func judge(err error) (Health, string) {
 		return HealthOK, "ok"
 	}
 	for _, j := range []func(error) (Health, string, bool){
-		judgeLocal, judgeServerAnswer, judgeTLS, judgeNetwork,
+		judgeLocal, judgeServerAnswer, judgeTLS, judgeNetwork, judgeProtocol,
 	} {
 		if health, reason, ok := j(err); ok {
 			return health, reason
@@ -43,7 +45,7 @@ func judge(err error) (Health, string) {
 	}
 	// Unknown errors decide nothing. The next check, on a new connection, will
 	// meet one that is known.
-	return HealthUnknown, "unclassified error"
+	return HealthUnknown, unclassified(err)
 }
 
 // judgeLocal finds what went wrong on our side of the wire.
@@ -115,10 +117,10 @@ func judgeNetwork(err error) (Health, string, bool) {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return HealthDead, "connection refused", true
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EPIPE):
 		return HealthDead, "connection reset", true
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH),
-		errors.Is(err, syscall.EHOSTDOWN):
+		errors.Is(err, syscall.EHOSTDOWN), errors.Is(err, syscall.ENETDOWN):
 		return HealthDead, "unreachable", true
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return HealthDead, reasonTimeout, true

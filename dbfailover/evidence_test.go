@@ -35,6 +35,8 @@ func TestEveryErrorHasItsMeaning(t *testing.T) {
 		{dialError(syscall.EHOSTUNREACH), HealthDead},
 		{dialError(syscall.ENETUNREACH), HealthDead},
 		{syscall.EPIPE, HealthDead},
+		{dialError(syscall.ECONNABORTED), HealthDead},
+		{dialError(syscall.ENETDOWN), HealthDead},
 		{io.EOF, HealthDead},
 		{io.ErrUnexpectedEOF, HealthDead},
 		{mysql.ErrInvalidConn, HealthDead},
@@ -68,7 +70,10 @@ func TestEveryErrorHasItsMeaning(t *testing.T) {
 		{dialError(syscall.EMFILE), HealthUnknown},
 		{&credentialsError{context.DeadlineExceeded}, HealthUnknown},
 		{&credentialsError{syscall.ECONNREFUSED}, HealthUnknown},
-		{errors.New("something new"), HealthUnknown},
+		{mysql.ErrMalformPkt, HealthUnknown},
+		{mysql.ErrPktSync, HealthUnknown},
+		{errors.New("something new for PATIENT NAME"), HealthUnknown},
+		{dialError(syscall.EPERM), HealthUnknown},
 	} {
 		for _, err := range []error{c.err, wrap(c.err)} {
 			got, reason := judge(err)

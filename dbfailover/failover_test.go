@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -324,6 +325,29 @@ func TestCloseEndsWaitersAndLeavesNothingRunning(t *testing.T) {
 		}
 		if err := r.c.Close(); err != nil {
 			t.Errorf("closing twice: %v", err)
+		}
+	})
+}
+
+func TestNobodyGetsInAfterClose(t *testing.T) {
+	inBubble(t, Careful, func(t *testing.T, r *rig) {
+		var asked atomic.Int64
+		r.config.Credentials = func(ctx context.Context, s Server) (Credentials, error) {
+			asked.Add(1)
+			return fixed("app")(ctx, s)
+		}
+		r.start(t)
+		if err := r.c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		before := asked.Load()
+		for range 50 { // both servers are well: nothing but Close is in the way
+			if _, err := r.c.Connect(context.Background()); err != ErrClosed {
+				t.Fatalf("Connect: %v", err)
+			}
+		}
+		if n := asked.Load() - before; n != 0 {
+			t.Errorf("%d logins were begun after Close", n)
 		}
 	})
 }

@@ -30,6 +30,7 @@ type fake struct {
 	limit   int    // greets with 1040 while more connections are open; 0: none
 	commit  uint16 // answers COMMIT with this error
 	user    string // the one that may log in
+	torn    int    // so many logins get a challenge that ends in a zero byte
 	conns   map[net.Conn]struct{}
 	refused int      // logins with a wrong user
 	seen    []string // statements of the application, in order of arrival
@@ -136,6 +137,9 @@ func (f *fake) serve(raw net.Conn) error {
 		return err
 	}
 	f.thaw()
+	if f.tears() {
+		return send(conn, seq+1, tornChallenge)
+	}
 	if !f.admit(login) {
 		return send(conn, seq+1, errorPacket(errAccessDenied))
 	}
@@ -143,6 +147,13 @@ func (f *fake) serve(raw net.Conn) error {
 		return err
 	}
 	return f.commands(conn)
+}
+
+func (f *fake) tears() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.torn--
+	return f.torn >= 0
 }
 
 func (f *fake) admit(login []byte) bool {
@@ -171,6 +182,10 @@ func (f *fake) commands(conn net.Conn) error {
 			err = sendRow(conn, "0")
 		case packet[0] == 3 && strings.HasPrefix(statement, "SELECT"):
 			err = sendRow(conn, f.name)
+		case packet[0] == 3 && strings.HasPrefix(statement, "LOAD DATA LOCAL"):
+			if err = send(conn, 1, []byte("\xfbReader::"+f.name)); err == nil {
+				_, _, err = receive(conn)
+			}
 		default:
 			err = send(conn, 1, f.outcome(statement))
 		}
@@ -192,6 +207,8 @@ func (f *fake) outcome(statement string) []byte {
 var (
 	okPacket  = []byte{0, 0, 0, 2, 0, 0, 0}
 	eofPacket = []byte{0xfe, 0, 0, 2, 0}
+	// "Protocol::AuthSwitchRequest", with 31 bytes and the zero that make 32.
+	tornChallenge = []byte("\xfeclient_ed25519\x00" + strings.Repeat("x", 31) + "\x00")
 )
 
 func errorPacket(errno uint16) []byte {

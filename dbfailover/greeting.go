@@ -22,6 +22,9 @@ type greeted struct {
 
 var errGreeting = errors.New("dbfailover: what answers there does not greet as a MySQL or MariaDB server does")
 
+// NetConn returns the connection below.
+func (g *greeted) NetConn() net.Conn { return g.Conn }
+
 func (g *greeted) Read(b []byte) (int, error) {
 	if !g.past {
 		if err := g.takeIn(); err != nil {

@@ -13,7 +13,8 @@ import "time"
 //	SECONDARY  a check of the secondary failed                  SUSPECT
 //	SUSPECT    the active server is alive                       PRIMARY, SECONDARY
 //	           primary dead long enough, secondary well         SECONDARY
-//	           active server dead long enough, no other         DOWN
+//	           the same, secondary gone too                     DOWN
+//	           secondary active and dead long enough            DOWN
 //	DOWN       the active server is alive                       PRIMARY, SECONDARY
 //	           primary active, secondary well                   SUSPECT
 //
@@ -37,6 +38,7 @@ type checked struct {
 	number       uint64 // of the check, from 1
 	began, ended time.Time
 	failures     int // HealthDead in a row
+	misses       int // HealthDead or HealthRefusing in a row
 	readOnly     bool
 }
 
@@ -62,12 +64,7 @@ func (m *machine) observe(r result) []Transition {
 	if r.health == HealthOK {
 		h.readOnly = r.readOnly
 	}
-	switch {
-	case r.health == HealthDead:
-		h.failures++
-	case r.health.alive():
-		h.failures = 0
-	}
+	h.count()
 	var changes []Transition
 	if r.role == m.active {
 		changes = m.judgeActive(r)
@@ -77,6 +74,20 @@ func (m *machine) observe(r result) []Transition {
 		changes = m.enter(StateSuspect, m.active, r.ended, "secondary is up again")
 	}
 	return append(changes, m.decide(r.ended)...)
+}
+
+// count keeps the books of failed checks; HealthUnknown leaves them as they are.
+func (h *checked) count() {
+	switch h.health {
+	case HealthOK:
+		h.failures, h.misses = 0, 0
+	case HealthRefusing:
+		h.failures = 0
+		h.misses++
+	case HealthDead:
+		h.failures++
+		h.misses++
+	}
 }
 
 func (m *machine) judgeActive(r result) []Transition {
@@ -106,6 +117,10 @@ func (m *machine) decide(now time.Time) []Transition {
 		return nil // old news of the other server is no reason to go there
 	case other.health == HealthOK:
 		return m.enter(StateSecondary, Secondary, now, why)
+	case other.misses < m.timing.fall && now.Sub(m.since) < m.timing.doubt:
+		// One bad check of the only server left is no more final than one of the
+		// other was: DOWN fails the application at once, waiting costs it a moment.
+		return nil
 	}
 	return m.enter(StateDown, m.active, now, why+"; secondary: "+other.reason)
 }

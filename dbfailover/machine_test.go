@@ -19,6 +19,7 @@ type schedule struct {
 	next [2]time.Time
 
 	deadInARow  [2]int
+	badInARow   [2]int // dead or refusing
 	lastOK      [2]result
 	undecidedAt time.Time
 	ordered     bool
@@ -96,8 +97,12 @@ func (s *schedule) keepBooks(r result) {
 	switch r.health {
 	case HealthDead:
 		s.deadInARow[r.role]++
-	case HealthOK, HealthRefusing:
+		s.badInARow[r.role]++
+	case HealthRefusing:
 		s.deadInARow[r.role] = 0
+		s.badInARow[r.role]++
+	case HealthOK:
+		s.deadInARow[r.role], s.badInARow[r.role] = 0, 0
 	}
 	if r.health == HealthOK {
 		s.lastOK[r.role] = r
@@ -125,6 +130,10 @@ func (s *schedule) judge(changes []Transition) {
 		}
 		if c.To == StateSecondary && c.From.undecided() && !s.ordered && c.Reason != "secondary: as drawn" {
 			s.judgePromotion()
+		}
+		if c.To == StateDown && c.Active == Primary && s.badInARow[Secondary] < s.m.timing.fall &&
+			c.At.Sub(s.undecidedAt) < s.m.timing.doubt {
+			s.fail("gave up after %d bad checks of the secondary", s.badInARow[Secondary])
 		}
 		if c.To.undecided() {
 			s.undecidedAt = c.At

@@ -15,11 +15,6 @@ const (
 	probeQuery = "SELECT @@global.read_only"
 	// minGap keeps a thousand failing connections from becoming a thousand checks.
 	minGap = 5 * time.Millisecond
-	// credentialsAge is how long the checks go on with the same credentials, so
-	// that a vault that is slow or away does not blind them.
-	credentialsAge = time.Minute
-	// credentialsTime is how long the callback may take when the checks ask it.
-	credentialsTime = 5 * time.Second
 )
 
 // prober checks one server from one goroutine, on connections of its own: the
@@ -35,9 +30,7 @@ type prober struct {
 
 	line // in use, or none
 
-	creds   Credentials
-	known   bool // creds were answered at least once
-	askedAt time.Time
+	held // credentials
 }
 
 // poke asks for a check now. It never blocks.
@@ -51,6 +44,7 @@ func (p *prober) poke() {
 // run checks until ctx ends.
 func (p *prober) run(ctx context.Context) {
 	defer p.drop()
+	defer p.asks.Wait()
 	for {
 		r := p.check(ctx)
 		if ctx.Err() != nil {
@@ -152,32 +146,12 @@ func (p *prober) open(ctx context.Context) error {
 	err := login()
 	if serverSaid(err, errAccessDenied) {
 		old := p.creds
-		p.askedAt = time.Time{}
-		if p.refresh(ctx) == nil && !p.creds.equal(old) {
+		if p.askNow(ctx) == nil && !p.creds.equal(old) {
 			err = login()
 		}
 	}
 	p.used = 1
 	return err
-}
-
-// refresh renews the credentials when they are old. While the callback fails, the
-// last ones go on being used; only without any is there nothing to check with.
-func (p *prober) refresh(ctx context.Context) error {
-	if !p.askedAt.IsZero() && time.Since(p.askedAt) < credentialsAge {
-		return nil
-	}
-	limited, cancel := context.WithTimeout(ctx, credentialsTime)
-	defer cancel()
-	creds, err := p.end.credentials(limited)
-	if err != nil && !p.known {
-		return err
-	}
-	if err == nil {
-		p.creds, p.known = creds, true
-	}
-	p.askedAt = time.Now()
-	return nil
 }
 
 func (p *prober) drop() {

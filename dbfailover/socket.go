@@ -5,7 +5,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 )
 
 // tracked is the connector's hold on one network connection: it can cut it, and
@@ -28,25 +27,6 @@ type socket struct {
 
 func (t *tracked) wrap() net.Conn {
 	return withDescriptor(socket{Conn: t.conn, tracked: t}, t.conn)
-}
-
-// withDescriptor returns outer, able to show the file descriptor of inner where
-// that has one. Without SyscallConn the driver skips, in silence, its check
-// whether an idle connection is still alive (conncheck.go), and every pooled
-// connection fails once after a crash.
-func withDescriptor(outer, inner net.Conn) net.Conn {
-	if system, ok := inner.(descriptor); ok {
-		return struct {
-			net.Conn
-			descriptor
-		}{outer, system}
-	}
-	return outer
-}
-
-// descriptor is syscall.Conn under a name that can stand beside net.Conn.
-type descriptor interface {
-	SyscallConn() (syscall.RawConn, error)
 }
 
 func (s socket) Read(b []byte) (int, error) {
@@ -121,7 +101,7 @@ func (s *sockets) forget(t *tracked) {
 // cutBefore closes every connection of an epoch before this one, which frees
 // statements that hang on them at once, and lets none in any more. When it
 // returns, this process sends no byte to the old server on the application's
-// behalf.
+// behalf, and its kernel none that it still held.
 func (s *sockets) cutBefore(epoch uint64) {
 	s.mu.Lock()
 	s.epoch = max(s.epoch, epoch)
@@ -134,7 +114,7 @@ func (s *sockets) cutBefore(epoch uint64) {
 	}
 	s.mu.Unlock()
 	for _, t := range old {
-		_ = t.conn.Close()
+		abort(t.conn)
 	}
 }
 

@@ -45,7 +45,8 @@ const (
 	StateSuspect
 	// StateSecondary: the secondary is in use, until an operator switches back.
 	StateSecondary
-	// StateDown: the active server failed and there is none to go to.
+	// StateDown: the active server failed and there is none to go to. The other
+	// one failed as many checks in a row, or was in doubt for seconds.
 	StateDown
 )
 
@@ -83,7 +84,7 @@ type Transition struct {
 	Active Role
 	Epoch  uint64
 	At     time.Time
-	// Reason is a short fixed text with at most a number in it, fit for a log or
-	// an alert. It never holds a message of a server.
+	// Reason is a short fixed text with at most a number or the names of Go types
+	// in it, fit for a log or an alert. It never holds a message of a server.
 	Reason string
 }

@@ -14,7 +14,10 @@ func (c *Connector) Switch(ctx context.Context, to Role) error {
 	if to > Secondary {
 		return fmt.Errorf("dbfailover: switch to %v: there are only Primary and Secondary", to)
 	}
-	bound, release := c.bind(ctx)
+	if c.life.Err() != nil {
+		return ErrClosed
+	}
+	bound, release := bind(ctx, c.life)
 	defer release()
 	if err := c.recheck(bound, to, 0); err != nil {
 		if c.life.Err() != nil {

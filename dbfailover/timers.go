@@ -38,6 +38,7 @@ type timing struct {
 	timeout  time.Duration // around one check, login included
 	fall     int           // failed checks in a row; at least 2, see prober.paused
 	holdOff  time.Duration // from the first failed check to a switch
+	doubt    time.Duration // how long a secondary that is not well for sure is waited for; below patience
 	fresh    int           // every so many checks log in anew
 	login    time.Duration // around one login of the application
 	patience time.Duration // how long one Connect waits for a decision
@@ -48,13 +49,13 @@ func (t Timers) timing() (timing, error) {
 	case Careful:
 		return timing{
 			interval: 250 * time.Millisecond, confirm: 250 * time.Millisecond,
-			timeout: 500 * time.Millisecond, fall: 3, holdOff: 2 * time.Second,
+			timeout: 500 * time.Millisecond, fall: 3, holdOff: 2 * time.Second, doubt: 4 * time.Second,
 			fresh: 4, login: 10 * time.Second, patience: 6 * time.Second,
 		}, nil
 	case Fast:
 		return timing{
 			interval: 100 * time.Millisecond, confirm: 20 * time.Millisecond,
-			timeout: 250 * time.Millisecond, fall: 2,
+			timeout: 250 * time.Millisecond, fall: 2, doubt: 1500 * time.Millisecond,
 			fresh: 10, login: 5 * time.Second, patience: 3 * time.Second,
 		}, nil
 	}

@@ -36,9 +36,11 @@ func (t *tx) Commit() error {
 
 // refusedCommit reports whether the server answered that it did not commit. An
 // answer that only says that the session was ended under the COMMIT (killed,
-// shut down) leaves open how far it had come.
+// shut down), or that the commit itself went wrong in an engine or the binary log
+// (1180, 1598), leaves open how far it had come.
 func refusedCommit(err error) bool {
 	var answer *mysql.MySQLError
 	return errors.As(err, &answer) &&
-		!serverSaid(err, errServerShutdown, errConnectionKilled, errQueryInterrupted)
+		!serverSaid(err, errServerShutdown, errConnectionKilled, errQueryInterrupted,
+			errDuringCommit, errBinlogLogging)
 }

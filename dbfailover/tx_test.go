@@ -73,7 +73,7 @@ func TestCommitToAServerThatDiedIsLostOrUnknownButNeverNothing(t *testing.T) {
 }
 
 func TestCommitTheServerRefusedIsNeitherLostNorUnknown(t *testing.T) {
-	for errno, unknown := range map[uint16]bool{1290: false, 1213: false, 1927: true, 1053: true, 1317: true} {
+	for errno, unknown := range map[uint16]bool{1290: false, 1213: false, 1927: true, 1053: true, 1317: true, 1180: true, 1598: true} {
 		inBubble(t, Fast, func(t *testing.T, r *rig) {
 			tx := begin(t, r)
 			r.servers[0].set(func(f *fake) { f.commit = errno })

@@ -31,9 +31,16 @@ func open(t *testing.T, p *Pair, s *Server, config *tls.Config) *sql.DB {
 }
 
 // ping logs in with the bare driver, whose answer to MariaDB's greeting takes
-// SHA-1: more than GODEBUG=fips140=only allows.
+// SHA-1: more than GODEBUG=fips140=only allows. The driver also takes one ed25519
+// challenge in 256 for a malformed packet (it ends in a zero byte); another login
+// gets another challenge.
 func ping(db *sql.DB) (err error) {
-	fips140.WithoutEnforcement(func() { err = db.Ping() })
+	for range 4 {
+		fips140.WithoutEnforcement(func() { err = db.Ping() })
+		if !errors.Is(err, mysql.ErrMalformPkt) {
+			break
+		}
+	}
 	return err
 }
 

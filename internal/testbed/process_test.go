@@ -92,3 +92,24 @@ func TestLaunchReportsAMissingProgram(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+func TestChildDoesNotGetOurGodebug(t *testing.T) {
+	t.Setenv("GODEBUG", "http2debug=0") // harmless: it takes effect here at once
+	t.Setenv("TESTBED_KEPT", "inherited")
+	for want, env := range map[string][]string{
+		"[] [inherited]": nil,
+		"[] [given]":     {"GODEBUG=fips140=only", "TESTBED_KEPT=given"},
+	} {
+		var out strings.Builder
+		cmd := exec.Command("/bin/sh", "-c", `printf '[%s] [%s]' "$GODEBUG" "$TESTBED_KEPT"`)
+		cmd.Env, cmd.Stdout = env, &out
+		p, err := launch(cmd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-p.done
+		if out.String() != want {
+			t.Errorf("the child sees %s, want %s", out.String(), want)
+		}
+	}
+}
