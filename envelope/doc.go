@@ -23,6 +23,7 @@
 //	                1  version, 1
 //	                1  codec: 0 seekable zstd, 1 none
 //	                2  critical flags; a reader refuses those it does not know
+//	                   1: padded
 //	                4  FLOE segment length
 //	               32  object id, random
 //	header rest     4  header length: from the magic to the end of the header MAC
@@ -43,6 +44,11 @@
 // The FLOE plaintext is the data itself (codec none) or a file in the seekable
 // Zstandard format: frames of 256 KiB of data each, then the seek table in a
 // skippable frame. The zstd command decompresses it.
+//
+// An envelope with the flag padded hides the exact length of that (Padmé). With
+// codec zstd a skippable frame (magic 0x184D2A50) of zeros stands before the seek
+// table, which has no entry for it. With codec none zeros follow the data, up to
+// the Padmé length of the sealed size.
 //
 // # Keys
 //

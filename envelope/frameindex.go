@@ -20,7 +20,7 @@ type frameIndex struct {
 
 // readFrameIndex reads the seek table from the end of the stream. Its sums must
 // equal the stream.
-func readFrameIndex(s *segmentReader) (*frameIndex, error) {
+func readFrameIndex(s *segmentReader, padded bool) (*frameIndex, error) {
 	footer := make([]byte, seekFooterSize)
 	if s.size < skippableHeader+seekFooterSize {
 		return nil, errSeekTable
@@ -42,10 +42,37 @@ func readFrameIndex(s *segmentReader) (*frameIndex, error) {
 	if binary.LittleEndian.Uint32(table) != seekTableMagic || binary.LittleEndian.Uint32(table[4:]) != uint32(size-skippableHeader) {
 		return nil, errSeekTable
 	}
-	return newFrameIndex(table[skippableHeader:len(table)-seekFooterSize], s.size-size)
+	x, err := newFrameIndex(table[skippableHeader : len(table)-seekFooterSize])
+	if err != nil {
+		return nil, err
+	}
+	return x, x.checkEnd(ctx, s, s.size-size, padded)
 }
 
-func newFrameIndex(entries []byte, end int64) (*frameIndex, error) {
+// checkEnd demands that the frames end where the seek table begins, or where the
+// padding before it does.
+func (x *frameIndex) checkEnd(ctx context.Context, s *segmentReader, table int64, padded bool) error {
+	end := x.compressed[len(x.compressed)-1]
+	if !padded {
+		if end != table {
+			return errSeekTable
+		}
+		return nil
+	}
+	head := make([]byte, skippableHeader)
+	if end+skippableHeader > table {
+		return errPadding
+	}
+	if err := s.read(ctx, head, end); err != nil {
+		return err
+	}
+	if binary.LittleEndian.Uint32(head) != padMagic || int64(binary.LittleEndian.Uint32(head[4:])) != table-end-skippableHeader {
+		return errPadding
+	}
+	return nil
+}
+
+func newFrameIndex(entries []byte) (*frameIndex, error) {
 	n := len(entries) / seekEntrySize
 	x := &frameIndex{compressed: make([]int64, n+1), data: make([]int64, n+1)}
 	for i := range n {
@@ -55,9 +82,6 @@ func newFrameIndex(entries []byte, end int64) (*frameIndex, error) {
 			return nil, errSeekTable
 		}
 		x.compressed[i+1], x.data[i+1] = x.compressed[i]+int64(c), x.data[i]+int64(d)
-	}
-	if x.compressed[n] != end {
-		return nil, errSeekTable
 	}
 	return x, nil
 }

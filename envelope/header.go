@@ -45,12 +45,16 @@ type ObjectID [objectIDSize]byte
 // associated data.
 type prefix struct {
 	codec         byte
+	flags         uint16
 	segmentLength uint32
 	id            ObjectID
 }
 
-func newPrefix(codec byte, segmentLength int) prefix {
-	p := prefix{codec: codec, segmentLength: uint32(segmentLength)}
+func newPrefix(o Options) prefix {
+	p := prefix{codec: o.Compression.codec(), segmentLength: uint32(o.SegmentLength)}
+	if o.Pad {
+		p.flags |= flagPadded
+	}
 	rand.Read(p.id[:])
 	return p
 }
@@ -58,7 +62,8 @@ func newPrefix(codec byte, segmentLength int) prefix {
 func (p prefix) encode() []byte {
 	b := make([]byte, 0, prefixSize)
 	b = append(b, magic...)
-	b = append(b, version, p.codec, 0, 0) // no critical flag is defined yet
+	b = append(b, version, p.codec)
+	b = binary.BigEndian.AppendUint16(b, p.flags)
 	b = binary.BigEndian.AppendUint32(b, p.segmentLength)
 	return append(b, p.id[:]...)
 }
@@ -72,13 +77,15 @@ func parsePrefix(b []byte) (prefix, error) {
 		return prefix{}, fmt.Errorf("%w: version %d", ErrUnsupported, b[8])
 	case b[9] > codecNone:
 		return prefix{}, fmt.Errorf("%w: codec %d", ErrUnsupported, b[9])
-	case flags != 0:
-		return prefix{}, fmt.Errorf("%w: critical flags %#04x", ErrUnsupported, flags)
+	case flags&^flagPadded != 0:
+		return prefix{}, fmt.Errorf("%w: critical flags %#04x", ErrUnsupported, flags&^flagPadded)
 	}
-	p := prefix{codec: b[9], segmentLength: binary.BigEndian.Uint32(b[12:])}
+	p := prefix{codec: b[9], flags: flags, segmentLength: binary.BigEndian.Uint32(b[12:])}
 	copy(p.id[:], b[16:])
 	return p, nil
 }
+
+func (p prefix) padded() bool { return p.flags&flagPadded != 0 }
 
 // header is everything before the segments, as read or as to be written.
 type header struct {

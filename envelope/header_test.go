@@ -14,7 +14,7 @@ import (
 
 // forged is a header by somebody without any key.
 func forged(names ...string) []byte {
-	h := header{prefix: newPrefix(codecZstd, DefaultSegmentLength), mac: make([]byte, macSize), metadata: make([]byte, 50), floe: make([]byte, floe.HeaderSize)}
+	h := header{prefix: newPrefix(Options{SegmentLength: DefaultSegmentLength}), mac: make([]byte, macSize), metadata: make([]byte, 50), floe: make([]byte, floe.HeaderSize)}
 	for _, n := range names {
 		h.slots = append(h.slots, slot{key: KeyID{n, 9}, wrapped: make([]byte, wrappedSize)})
 	}

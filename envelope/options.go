@@ -25,6 +25,10 @@ type Options struct {
 	// Size of the data in bytes, if known before it is written; a difference is
 	// [ErrSize]. With 0 it is learned on the way. [Seal] sets it itself.
 	Size int64
+	// Pad hides the exact length behind padding of at most 12 %: what is left to
+	// see is the length's order of magnitude and its first bits (Padmé). Without
+	// compression it needs the size beforehand.
+	Pad bool
 	// Name and Metadata are sealed, and readable without the body. Together at
 	// most 64 KiB.
 	Name     string

@@ -63,8 +63,13 @@ func newReader(ctx context.Context, r io.Reader, kr Keyring, b Binding, body fun
 	}
 	segments := body(opener)
 	next := segments.Next
-	if h.prefix.codec == codecZstd {
-		next = newZstdReader(segments).next
+	switch {
+	case h.prefix.codec == codecZstd:
+		next = newZstdReader(segments, h.prefix.padded()).next
+	case h.prefix.padded() && info.Size < 0:
+		return nil, errPadding
+	case h.prefix.padded():
+		next = unpad(next, info.Size)
 	}
 	return &Reader{ctx: ctx, next: next, info: info}, nil
 }

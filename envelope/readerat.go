@@ -44,11 +44,16 @@ func NewReaderAt(ctx context.Context, r io.ReaderAt, size int64, kr Keyring, b B
 		return nil, err
 	}
 	data := ra.segments.size
-	if h.prefix.codec == codecZstd {
-		if ra.frames, err = readFrameIndex(ra.segments); err != nil {
+	switch {
+	case h.prefix.codec == codecZstd:
+		if ra.frames, err = readFrameIndex(ra.segments, h.prefix.padded()); err != nil {
 			return nil, err
 		}
 		data = ra.frames.size()
+	case h.prefix.padded() && padme(info.Size) != data:
+		return nil, errPadding
+	case h.prefix.padded():
+		data = info.Size
 	}
 	if info.Size >= 0 && info.Size != data {
 		return nil, fmt.Errorf("%w: size differs from the sealed one", ErrCorrupt)

@@ -179,7 +179,7 @@ func TestSealedBodyIsHeldToTheFormat(t *testing.T) {
 func openBody(t testing.TB, body []byte) ([]byte, error) {
 	t.Helper()
 	o, _ := Options{}.withDefaults()
-	h := &header{prefix: newPrefix(codecZstd, o.SegmentLength)}
+	h := &header{prefix: newPrefix(o)}
 	sealer, err := h.fill(t.Context(), testRing, newDataKey(), testBinding, o, -1)
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +200,7 @@ func TestSizeThatDiffersIsRefused(t *testing.T) {
 	for _, level := range []Compression{CompressFast, CompressNone} {
 		for _, lie := range []int64{1, 299, 301, 1 << 40} {
 			o, _ := Options{Compression: level}.withDefaults()
-			h := &header{prefix: newPrefix(level.codec(), o.SegmentLength)}
+			h := &header{prefix: newPrefix(o)}
 			sealer, err := h.fill(t.Context(), testRing, newDataKey(), testBinding, o, lie)
 			if err != nil {
 				t.Fatal(err)
@@ -302,6 +302,7 @@ func TestBadArgumentsAreNamed(t *testing.T) {
 		"too many keys":  {testBinding, Options{Keys: make([]string, 17)}},
 		"empty key name": {testBinding, Options{Keys: []string{""}}},
 		"key name":       {testBinding, Options{Keys: []string{"Jane Doe"}}},
+		"padding":        {testBinding, Options{Compression: CompressNone, Pad: true, Size: -1}},
 		"metadata":       {testBinding, Options{Metadata: map[string]string{"k": long}}},
 		"name":           {testBinding, Options{Name: long}},
 	} {

@@ -66,7 +66,7 @@ func (c *seekCheck) verify(r *bufio.Reader) error {
 	if err := readTable(r, head[:]); err != nil {
 		return err
 	}
-	if binary.LittleEndian.Uint32(head[4:]) != uint32(size) || size > 1<<32-1 {
+	if binary.LittleEndian.Uint32(head[:]) != seekTableMagic || binary.LittleEndian.Uint32(head[4:]) != uint32(size) || size > 1<<32-1 {
 		return errSeekTable
 	}
 	if n, err := io.CopyN(table, r, int64(c.frames*seekEntrySize)); err != nil || n != int64(c.frames*seekEntrySize) {

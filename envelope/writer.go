@@ -54,6 +54,7 @@ type prepared struct {
 	head   []byte
 	sealer *floe.Sealer
 	level  Compression
+	pad    bool
 	size   int64
 	id     ObjectID
 }
@@ -66,20 +67,26 @@ func prepare(ctx context.Context, kr Keyring, b Binding, o Options, size int64) 
 	if err := checkArguments(kr, b); err != nil {
 		return nil, err
 	}
+	if o.Pad && o.Compression == CompressNone && size < 0 {
+		return nil, fmt.Errorf("%w: padding without compression needs Options.Size", ErrInvalid)
+	}
 	k := newDataKey()
 	defer k.wipe()
-	h := &header{prefix: newPrefix(o.Compression.codec(), o.SegmentLength)}
+	h := &header{prefix: newPrefix(o)}
 	sealer, err := h.fill(ctx, kr, k, b, o, size)
 	if err != nil {
 		return nil, err
 	}
-	return &prepared{h.encode(), sealer, o.Compression, size, h.prefix.id}, nil
+	return &prepared{h.encode(), sealer, o.Compression, o.Pad, size, h.prefix.id}, nil
 }
 
 // writer is a Writer whose body goes to w.
 func (p *prepared) writer(ctx context.Context, w body) *Writer {
-	if p.level != CompressNone {
-		w = newZstdWriter(w, p.level)
+	switch {
+	case p.level != CompressNone:
+		w = newZstdWriter(w, p.level, p.pad)
+	case p.pad:
+		w = &paddedWriter{body: w}
 	}
 	return &Writer{ctx: ctx, data: w, size: p.size, id: p.id}
 }

@@ -22,6 +22,7 @@ type zstdReader struct {
 	frames []frame // of the batch
 	most   int     // frames in the next batch
 	buf    []byte  // their bytes
+	padded bool
 }
 
 type frame struct {
@@ -30,9 +31,9 @@ type frame struct {
 	at       int // in the batch's data
 }
 
-func newZstdReader(r io.Reader) *zstdReader {
+func newZstdReader(r io.Reader, padded bool) *zstdReader {
 	// Batches grow from one frame, so that the start of a stream comes early.
-	return &zstdReader{r: bufio.NewReaderSize(r, 64<<10), check: newSeekCheck(), most: 1}
+	return &zstdReader{r: bufio.NewReaderSize(r, 64<<10), check: newSeekCheck(), most: 1, padded: padded}
 }
 
 // next appends the data of the next frames to dst; io.EOF only after the seek
@@ -90,5 +91,38 @@ func (z *zstdReader) atTable() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return binary.LittleEndian.Uint32(head) == seekTableMagic, nil
+	switch magic := binary.LittleEndian.Uint32(head); {
+	case magic == padMagic && z.padded:
+		return true, z.skipPadding()
+	case magic == seekTableMagic && !z.padded:
+		return true, nil
+	case magic == seekTableMagic:
+		return false, errSeekTable // the padding is missing
+	}
+	return false, nil
+}
+
+// skipPadding leaves the reader before the seek table, which is verified next.
+func (z *zstdReader) skipPadding() error {
+	var head [skippableHeader]byte
+	if err := readTable(z.r, head[:]); err != nil {
+		return err
+	}
+	n := int64(binary.LittleEndian.Uint32(head[4:]))
+	if skipped, err := io.CopyN(zeroSink{}, z.r, n); err != nil || skipped != n {
+		return tableError(err)
+	}
+	return nil
+}
+
+// zeroSink refuses what is not zero: padding carries nothing.
+type zeroSink struct{}
+
+func (zeroSink) Write(p []byte) (int, error) {
+	for _, b := range p {
+		if b != 0 {
+			return 0, errPadding
+		}
+	}
+	return len(p), nil
 }

@@ -16,8 +16,10 @@ type zstdWriter struct {
 	w     body
 	level Compression
 	batch int // bytes of data
+	pad   bool
 	*scratch
 	table seekTable
+	total int64 // compressed
 	err   error
 }
 
@@ -30,8 +32,8 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-func newZstdWriter(w body, level Compression) *zstdWriter {
-	return &zstdWriter{w: w, level: level, scratch: scratches.Get().(*scratch),
+func newZstdWriter(w body, level Compression, pad bool) *zstdWriter {
+	return &zstdWriter{w: w, level: level, pad: pad, scratch: scratches.Get().(*scratch),
 		batch: forkjoin.Workers() * framesPerWorker * frameSize}
 }
 
@@ -68,6 +70,7 @@ func (z *zstdWriter) compress(data []byte) {
 	})
 	for i := 0; i < n && z.err == nil; i++ {
 		z.table = z.table.add(len(z.frames[i]), len(piece(i)))
+		z.total += int64(len(z.frames[i]))
 		_, z.err = z.w.Write(z.frames[i])
 	}
 }
@@ -97,5 +100,24 @@ func (z *zstdWriter) Close() error {
 	z.pending = z.pending[:0]
 	scratches.Put(z.scratch)
 	z.scratch, z.err = nil, ErrClosed
-	return z.w.Finish(z.table.encode())
+	table := z.table.encode()
+	if z.pad {
+		if err := z.writePadding(z.total + int64(len(table))); err != nil {
+			return err
+		}
+	}
+	return z.w.Finish(table)
+}
+
+// writePadding writes a skippable frame, in front of the seek table since readers
+// look for that at the end. n is the length of all the rest.
+func (z *zstdWriter) writePadding(n int64) error {
+	head, zeros, err := padFrame(n)
+	if err != nil {
+		return err
+	}
+	if _, err := z.w.Write(head); err != nil {
+		return err
+	}
+	return writeZeros(z.w, zeros)
 }

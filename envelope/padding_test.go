@@ -1,0 +1,164 @@
+package envelope
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/hipaakit/hipaakit/envelope/floe"
+)
+
+// TestPadme holds the function against values computed from the paper's
+// definition: E = floor(log2 n), S = floor(log2 E) + 1, E-S low bits zero.
+func TestPadme(t *testing.T) {
+	for n, want := range map[int64]int64{0: 0, 1: 1, 2: 2, 8: 8, 9: 10, 17: 18, 100: 104, 1000: 1024, 1025: 1088, 65536: 65536, 65537: 67584, 1_000_000: 1_015_808} {
+		if got := padme(n); got != want {
+			t.Errorf("padme(%d) = %d, want %d", n, got, want)
+		}
+	}
+	for n := int64(1); n < 1<<40; n += n/97 + 1 {
+		p := padme(n)
+		if p < n || float64(p) > 1.12*float64(n)+1 || padme(p) != p {
+			t.Fatalf("padme(%d) = %d", n, p)
+		}
+	}
+}
+
+func TestPaddingHidesTheLength(t *testing.T) {
+	for name, level := range levels {
+		lengths := map[int]int{}
+		for n := 100_000; n < 101_000; n += 7 {
+			sealed := mustSeal(t, noise(n), Options{Compression: level, Pad: true})
+			lengths[len(sealed)]++
+			got, err := open(t, sealed)
+			if err != nil {
+				t.Fatalf("%s, %d bytes: %v", name, n, err)
+			}
+			equal(t, name, got, noise(n))
+			equal(t, name+", ranges", readAllAt(t, sealed), noise(n))
+		}
+		if len(lengths) > 2 {
+			t.Errorf("%s: %d lengths can be told apart", name, len(lengths))
+		}
+	}
+}
+
+func TestPaddedSizesOpenAgain(t *testing.T) {
+	for name, level := range levels {
+		for _, n := range []int{0, 1, 2, 9, 65504, frameSize, 2*frameSize + 1, 3_000_000} {
+			sealed := mustSeal(t, text(n), Options{Compression: level, Pad: true})
+			got, err := open(t, sealed)
+			if err != nil {
+				t.Fatalf("%s, %d bytes: %v", name, n, err)
+			}
+			equal(t, name, got, text(n))
+			equal(t, name+", ranges", readAllAt(t, sealed), text(n))
+		}
+	}
+}
+
+func TestPaddedStreamWithoutSize(t *testing.T) {
+	var sealed bytes.Buffer
+	w, err := NewWriter(t.Context(), &sealed, testRing, testBinding, Options{Pad: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write(text(300_000))
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := open(t, sealed.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "data", got, text(300_000))
+	if _, err := NewWriter(t.Context(), io.Discard, testRing, testBinding, Options{Pad: true, Compression: CompressNone}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("padding that could not be taken off again: %v", err)
+	}
+}
+
+// TestPaddedBodyIsAZstdFile: what knows nothing of this package skips padding.
+func TestPaddedBodyIsAZstdFile(t *testing.T) {
+	body := floePlaintext(t, mustSeal(t, text(300_000), Options{Pad: true}))
+	d, err := zstd.NewReader(bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	got, err := io.ReadAll(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "streaming decoder", got, text(300_000))
+	if command, err := exec.LookPath("zstd"); err == nil {
+		cmd := exec.Command(command, "-dcq")
+		cmd.Stdin = bytes.NewReader(body)
+		if got, err = cmd.Output(); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "zstd command", got, text(300_000))
+	}
+}
+
+func TestPaddingIsAuthenticatedToo(t *testing.T) {
+	for _, level := range []Compression{CompressFast, CompressNone} {
+		o := small
+		o.Compression, o.Pad = level, true
+		sealed := mustSeal(t, noise(300), o)
+		for i := range sealed {
+			bad := slices.Clone(sealed)
+			bad[i] ^= 2
+			mustRefuse(t, "flipped", bad)
+			if readAllAt(t, bad) != nil {
+				t.Fatalf("byte %d: ranges opened", i)
+			}
+		}
+	}
+}
+
+// TestDishonestPaddingIsRefused seals bodies whose padding is not what the flag
+// says.
+func TestDishonestPaddingIsRefused(t *testing.T) {
+	frame := encoders[CompressFast]().EncodeAll(text(1000), nil)
+	table := seekTable(nil).add(len(frame), 1000).encode()
+	pad := func(n byte, content ...byte) []byte {
+		return append([]byte{0x50, 0x2A, 0x4D, 0x18, n, 0, 0, 0}, content...)
+	}
+	for name, c := range map[string]struct {
+		o    Options
+		body [][]byte
+	}{
+		"missing":              {Options{Pad: true}, [][]byte{frame, table}},
+		"without the flag":     {Options{}, [][]byte{frame, pad(2, 0, 0), table}},
+		"not zero":             {Options{Pad: true}, [][]byte{frame, pad(2, 0, 7), table}},
+		"longer than it says":  {Options{Pad: true}, [][]byte{frame, pad(2, 0, 0, 0), table}},
+		"shorter than it says": {Options{Pad: true}, [][]byte{frame, pad(2, 0), table}},
+		"before the frame":     {Options{Pad: true}, [][]byte{pad(2, 0, 0), frame, table}},
+		"zeros missing":        {Options{Pad: true, Compression: CompressNone, Size: 99}, [][]byte{make([]byte, 99)}},
+		"zeros too many":       {Options{Pad: true, Compression: CompressNone, Size: 99}, [][]byte{make([]byte, 101)}},
+		"not zeros":            {Options{Pad: true, Compression: CompressNone, Size: 97}, [][]byte{make([]byte, 97), {0, 1, 0}}},
+	} {
+		o, _ := c.o.withDefaults()
+		size := o.Size
+		if size == 0 {
+			size = -1
+		}
+		h := &header{prefix: newPrefix(o)}
+		sealer, err := h.fill(t.Context(), testRing, newDataKey(), testBinding, o, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed := bytes.NewBuffer(h.encode())
+		w := floe.NewWriter(sealed, sealer)
+		w.Write(bytes.Join(c.body, nil))
+		w.Close()
+		if _, err := open(t, sealed.Bytes()); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
