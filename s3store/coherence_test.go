@@ -135,6 +135,36 @@ func TestOneFetchForManyCallers(t *testing.T) {
 	mustAsk(t, f, "GET k")
 }
 
+// TestCallersOfOneFetchShareNothingTheyCanChange lets callers of one fetch write
+// into what they got.
+func TestCallersOfOneFetchShareNothingTheyCanChange(t *testing.T) {
+	s, f := cachedStore(t, Options{})
+	if _, err := s.Put(t.Context(), "k", strings.NewReader("x"), PutOptions{Metadata: map[string]string{"viewer": "nobody"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.drop("k")
+	const callers = 20
+	name := flightName{"k", s.cache.Fence("k")}
+	f.before = func(http.ResponseWriter, *http.Request) bool {
+		for waitingFor(s, name) < callers {
+			runtime.Gosched()
+		}
+		return false
+	}
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() {
+			o, err := s.Get(t.Context(), "k")
+			if err != nil || o.Metadata["viewer"] != "nobody" {
+				t.Errorf("%v, %v", o.Metadata, err)
+				return
+			}
+			o.Metadata["viewer"] = fmt.Sprint(i)
+		})
+	}
+	wg.Wait()
+}
+
 func waitingFor(s *Store, name flightName) int {
 	s.flights.mu.Lock()
 	defer s.flights.mu.Unlock()

@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"github.com/hipaakit/hipaakit/diskcache"
@@ -37,7 +38,9 @@ func (f *flights) do(ctx context.Context, s *Store, name flightName, fetch func(
 	}
 	select {
 	case <-call.done:
-		return call.object, call.err
+		o := call.object
+		o.Metadata = maps.Clone(o.Metadata) // each caller may do with it what he likes
+		return o, call.err
 	case <-ctx.Done():
 		f.leave(name, call)
 		return Object{}, context.Cause(ctx)

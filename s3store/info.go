@@ -30,8 +30,7 @@ type Object struct {
 
 // The cache's blob of an entry: 8 bytes that tell stores apart, then varints and
 // length-prefixed strings. Integers: sealed size, Unix time of Modified, number of
-// metadata pairs. It lives in a cache of one process's making, so there is no
-// version to keep: what does not parse is a miss.
+// metadata pairs. What does not parse, as another release's, is a miss.
 
 func storeMark(id string) []byte {
 	sum := sha256.Sum256([]byte(id))
