@@ -17,6 +17,8 @@
 //
 // # Format, version 1
 //
+// docs/format.md says the same for a reader who writes a decoder of his own.
+//
 // All integers are big-endian.
 //
 //	fixed prefix    8  magic "hipaakit"

@@ -13,6 +13,7 @@ packages=()
 command -v zstd >/dev/null || packages+=(zstd)
 command -v git >/dev/null || packages+=(git)
 command -v gcc >/dev/null || packages+=(gcc libc6-dev)
+python3 -m pip --version >/dev/null 2>&1 || packages+=(python3 python3-pip)
 if [ ${#packages[@]} -gt 0 ]; then
 	as_root=
 	[ "$(id -u)" = 0 ] || as_root=sudo
@@ -23,6 +24,12 @@ if [ ${#packages[@]} -gt 0 ]; then
 	export DEBIAN_FRONTEND=noninteractive
 	$as_root apt-get update -qq
 	$as_root apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
+fi
+
+# For the decoder in testdata/interop.
+python=$PWD/.tools/python
+if ! PYTHONPATH=$python python3 -c 'import cryptography, zstandard' 2>/dev/null; then
+	python3 -m pip install -q --root-user-action=ignore --target "$python" cryptography zstandard
 fi
 
 # A tool is installed once for each version: the stamp names it.
