@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the full test suite needs and this machine lacks: a C compiler (for
-# the race detector), git, MariaDB and the zstd command from Debian's packages, versitygw and the linters as Go programs
-# in .tools/bin. Does nothing where all is there.
+# the race detector), git, Python, MariaDB and the zstd command from Debian's
+# packages; versitygw, the linters and two Python packages in .tools. Does nothing
+# where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
