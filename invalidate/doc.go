@@ -24,8 +24,13 @@
 //     suspect epoch (moved by Suspect), and it inserts only if neither has moved. The node's own
 //     writes are the store's own business: it knows of them before anybody else does.
 //
-// An unreachable peer delays a write by at most the lease time (5 s by default), once: after that it
+// A peer that is cut off delays a write by at most the lease time (5 s by default), once: after that it
 // holds no lease and nobody waits for it, until it is back.
+//
+// A cut in one direction delays every write for as long as it lasts. A peer that still reaches the
+// writer, but that the writer cannot reach, keeps its lease and hears of each write with its next
+// heartbeat: that is a wait of up to Options.Heartbeat (1 s by default), and done may then take up to
+// Options.RequestTimeout. The writer, which gets no lease, logs it and is not fresh until it is mended.
 //
 // # How
 //

@@ -10,6 +10,9 @@ import (
 // forever is a lease that needs no renewal.
 const forever = time.Duration(math.MaxInt64)
 
+// ended is in freshness.until once the node closes: no moment is before it.
+const ended = int64(-1)
+
 // freshness is what the hot path reads: two atomic words, and a map only while something is in doubt.
 // It has a lock of its own that is never held while the Listener is called, because a store may call
 // Fresh with its own lock held.
@@ -23,6 +26,16 @@ type freshness struct {
 }
 
 func (f *freshness) now() time.Duration { return time.Since(f.epoch) }
+
+// publish is called by one goroutine at a time, so only end can come between the two steps, and stays.
+func (f *freshness) publish(until time.Duration) {
+	if was := f.until.Load(); was != ended {
+		f.until.CompareAndSwap(was, int64(until))
+	}
+}
+
+// end takes no lock: whoever closes must not have to wait for a cache that hangs.
+func (f *freshness) end() { f.until.Store(ended) }
 
 // holds reads the leases before the doubts. A regained lease stores its doubts first and itself last,
 // so reading in the other order could combine the doubts of before with the lease of after.

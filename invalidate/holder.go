@@ -16,11 +16,10 @@ type holder struct {
 	landing time.Duration
 
 	mu      sync.Mutex // serialises what peers say; held while the Listener is called
-	cache   Listener
+	cache   patient
 	views   map[string]*view // by peer
 	self    time.Duration    // forever once this node itself is no reason to doubt, 0 before
 	vouched bool             // no write of an earlier process of this node can land any more
-	closed  bool
 }
 
 // view is one peer as this node has come to know it.
@@ -41,6 +40,7 @@ type view struct {
 func newHolder(peers []Peer, o Options, epoch time.Time) *holder {
 	h := &holder{term: o.Lease, landing: o.LandingTime, views: map[string]*view{}}
 	h.fresh.epoch, h.fresh.doubts = epoch, map[string]int{}
+	h.cache.gone = make(chan struct{})
 	for _, p := range peers {
 		h.views[p.Name] = &view{doubts: map[uint64]string{}}
 	}
@@ -52,7 +52,7 @@ func newHolder(peers []Peer, o Options, epoch time.Time) *holder {
 func (h *holder) start(cache Listener) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.cache = cache
+	h.cache.cache = cache
 	if len(h.views) == 0 {
 		h.self = forever
 	}
@@ -60,12 +60,7 @@ func (h *holder) start(cache Listener) {
 }
 
 // close ends freshness for good. What peers still say is applied: they wait for the acknowledgment.
-func (h *holder) close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = true
-	h.recount()
-}
+func (h *holder) close() { h.fresh.end() }
 
 // vouch records that every write of an earlier process of this node has landed, some of them perhaps
 // behind the back of what was read since the start.
@@ -86,10 +81,7 @@ func (h *holder) recount() {
 	for _, v := range h.views {
 		until = min(until, v.until)
 	}
-	if h.closed {
-		until = 0
-	}
-	h.fresh.until.Store(int64(until))
+	h.fresh.publish(until)
 }
 
 // ask returns what a lease request to a peer must say, and the meeting it belongs to.
@@ -177,20 +169,28 @@ func (h *holder) resync(v *view, a leaseAnswer) (news bool) {
 }
 
 // hear applies a notice. An intent of a process not known yet is applied as well, and ends the lease
-// held from the one that was known: the next answer resynchronises.
-func (h *holder) hear(m notice) {
+// held from the one that was known: the next answer resynchronises. An error means that the cache may
+// not know of the notice, which must not be acknowledged.
+func (h *holder) hear(m notice) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	v, key := h.views[m.From], string(m.Key)
-	if m.Over {
+	if v, key := h.views[m.From], string(m.Key); m.Over {
 		h.ended(v, m.Boot, m.Seq, key)
-		return
+	} else {
+		h.intend(v, m.Boot, m.Seq, key)
 	}
-	h.meet(v, m.Boot)
+	if h.cache.givenUp() {
+		return ErrClosed
+	}
+	return nil
+}
+
+func (h *holder) intend(v *view, boot string, seq uint64, key string) {
+	h.meet(v, boot)
 	// An intent that arrives after its end stays until the next answer, a heartbeat at most. One
 	// numbered at or below the last answer is in doubts already, or over: a late copy.
-	if m.Seq > v.seq {
-		h.changing(v, m.Seq, key)
+	if seq > v.seq {
+		h.changing(v, seq, key)
 	}
 }
 

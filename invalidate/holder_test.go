@@ -1,6 +1,9 @@
 package invalidate
 
 import (
+	"context"
+	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -294,5 +297,37 @@ func TestClosedHolderIsNeverFreshAgain(t *testing.T) {
 		l.lease("1", old, 1, 0)
 		l.vouch()
 		l.want("k", false, "closed")
+	})
+}
+
+// A call that was left running has told the cache nothing yet: acknowledging would be a lie.
+func TestNoticeThatTheCacheMayNotKnowOfIsNotAcknowledged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, cache := startedPair(t)
+		hang := make(chan struct{})
+		cache.during = func(string) { <-hang }
+		answers := make(chan error, 2)
+		for seq := range uint64(2) {
+			m := encode(notice{From: "w", Boot: "1", Seq: seq + 1, Key: []byte("k")})
+			go func() {
+				_, err := n.receive([]string{"w"}, pathAnnounce, m)
+				answers <- err
+			}()
+		}
+		// Not synctest.Wait: the second waits for a mutex, which does not count as being at rest.
+		for !cache.saw("changing k") {
+			runtime.Gosched()
+		}
+		n.abandon(context.Canceled)
+		for range 2 {
+			if err := <-answers; !errors.Is(err, ErrClosed) {
+				t.Errorf("got %v", err)
+			}
+		}
+		close(hang)
+		synctest.Wait()
+		if cache.count("changing k") != 1 {
+			t.Error("the cache was told more after the node gave up")
+		}
 	})
 }

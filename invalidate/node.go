@@ -89,14 +89,17 @@ func (n *Node) Start(ctx context.Context, cache Listener) error {
 	if err := n.startable(); err != nil {
 		return err
 	}
-	if len(n.peers) > 0 {
-		socket, err := n.listen(ctx)
-		if err != nil {
-			return fmt.Errorf("invalidate: listening: %w", err)
-		}
-		n.server = serve(n, socket)
+	if len(n.peers) == 0 {
+		n.begin(cache)
+		return nil
 	}
+	socket, err := n.listen(ctx)
+	if err != nil {
+		return fmt.Errorf("invalidate: listening: %w", err)
+	}
+	// In this order: a message that is served needs a cache to be told.
 	n.begin(cache)
+	n.server = serve(n, socket)
 	return nil
 }
 

@@ -6,25 +6,24 @@ import (
 )
 
 // receive applies one message from somebody whose certificate carries names, and returns the answer.
-// The error is errMalformed or errForbidden.
+// The error is errMalformed, errForbidden or ErrClosed.
 func (n *Node) receive(names []string, path string, body []byte) ([]byte, error) {
 	switch path {
 	case pathLease:
-		return handle(n, names, body, func(q leaseRequest) any {
+		return handle(n, names, body, func(q leaseRequest) (any, error) {
 			a := n.grants.grant(q)
 			a.Heir = n.leases.heir(q)
-			return a
+			return a, nil
 		})
 	case pathAnnounce:
-		return handle(n, names, body, func(m notice) any {
-			n.leases.hear(m)
-			return struct{}{}
+		return handle(n, names, body, func(m notice) (any, error) {
+			return struct{}{}, n.leases.hear(m)
 		})
 	case pathLeave:
-		return handle(n, names, body, func(m farewell) any {
+		return handle(n, names, body, func(m farewell) (any, error) {
 			n.grants.surrender(m)
 			n.leases.left(m)
-			return struct{}{}
+			return struct{}{}, nil
 		})
 	default:
 		return nil, errMalformed
@@ -34,7 +33,7 @@ func (n *Node) receive(names []string, path string, body []byte) ([]byte, error)
 // message is what every request has: somebody who claims to have sent it.
 type message interface{ sender() string }
 
-func handle[M message](n *Node, names []string, body []byte, do func(M) any) ([]byte, error) {
+func handle[M message](n *Node, names []string, body []byte, do func(M) (any, error)) ([]byte, error) {
 	var m M
 	if err := decode(body, &m); err != nil {
 		return nil, err
@@ -43,7 +42,11 @@ func handle[M message](n *Node, names []string, body []byte, do func(M) any) ([]
 	if !slices.Contains(names, m.sender()) || !n.member(m.sender()) {
 		return nil, fmt.Errorf("%w: certificate for %q", errForbidden, names)
 	}
-	return encode(do(m)), nil
+	answer, err := do(m)
+	if err != nil {
+		return nil, err
+	}
+	return encode(answer), nil
 }
 
 func (n *Node) member(name string) bool {

@@ -99,6 +99,8 @@ func (n *Node) serveMessage(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, errForbidden):
 		n.refuse(w, r, http.StatusForbidden, err)
+	case errors.Is(err, ErrClosed):
+		n.refuse(w, r, http.StatusServiceUnavailable, err)
 	case err != nil:
 		n.refuse(w, r, http.StatusBadRequest, err)
 	default:
