@@ -120,8 +120,7 @@ func (d *disk) create(solo bool) (*segment, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	d.table.add(s)
-	d.bytes += footprint(s.size)
+	d.enlist(s)
 	head := h.bytes()
 	if err := d.writeAt(s, head[:], 0); err != nil {
 		d.evict(s)

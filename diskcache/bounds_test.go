@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -233,5 +234,45 @@ func TestDescriptorsAndGoroutinesStayFlat(t *testing.T) {
 	}
 	if n := descriptors(t); n > files {
 		t.Errorf("%d descriptors after Close, %d before Open", n, files)
+	}
+}
+
+// TestStrayFileNameDoesNotBreakTheBound: files that anybody could have put
+// into the folder must not move the numbers to where the next process does
+// not look.
+func TestStrayFileNameDoesNotBreakTheBound(t *testing.T) {
+	last := newSegmentHeader(maxNumber-2, false)
+	header := last.bytes()
+	for name, data := range map[string][]byte{
+		segmentName(maxNumber):     nil,
+		segmentName(last.number):   header[:], // well formed, with no record of ours
+		segmentName(maxNumber - 1): noise(5000),
+		segmentName(1 << 63):       noise(2 << 20), // as is, it would be neither counted nor deleted
+		segmentName(1<<64 - 1):     nil,
+		segmentName(0):             noise(2 << 20),
+	} {
+		dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+		c := open4test(t, dir, o)
+		mustPut(t, c, "before", NewView([]byte("x")), "v")
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c = open4test(t, dir, o)
+		wantHit(t, c, "before", []byte("x"))
+		for round := range 3 {
+			for i := range 20 {
+				key := fmt.Sprint(i)
+				mustPut(t, c, key, NewView(content(key, 2*round+1, 45_000)), "v")
+			}
+			c = reopen(t, c, dir, o)
+			wantHit(t, c, "19", content("19", 2*round+1, 45_000))
+			const others = 4 * blockBytes
+			if used, st := folderBytes(t, dir), c.Stats(); used > o.MaxBytes+others || used > st.DiskBytes+others {
+				t.Errorf("%s: %d bytes in the folder, %d counted, MaxBytes is %d", name, used, st.DiskBytes, o.MaxBytes)
+			}
+		}
 	}
 }

@@ -43,6 +43,22 @@ func footprint(size int64) int64 { return (size + blockBytes - 1) / blockBytes *
 
 const blockBytes = 4096
 
+// enlist gives a segment its turn to be evicted, which comes before that of
+// any drop that voids a record in it. A drop is appended to the active segment
+// or to one made later, so a large record's file, though newer, goes before
+// the active one. Behind it, the drop could be evicted while the large Put is
+// still returning, and a process killed then would leave the record without
+// its drop. Beginning a new segment instead would cost an open file for each
+// large record, also for those that are soon replaced.
+func (d *disk) enlist(s *segment) {
+	var before *segment
+	if s.solo {
+		before = d.active
+	}
+	d.table.add(s, before)
+	d.bytes += footprint(s.size)
+}
+
 // evict deletes a segment. It needs d.mu. Nothing on the way can wait for a
 // reader: one that is in the middle of a read keeps the file open.
 func (d *disk) evict(s *segment) {
@@ -61,12 +77,13 @@ func (d *disk) evict(s *segment) {
 	s.release()
 }
 
-// evictOldest makes room, sparing the segment being written. Oldest first is
-// more than a policy: a drop lies in a file no older than the record it
-// voids, so the record is gone before the drop is.
+// evictOldest makes room. It is false if there is nothing to evict, or if it
+// is the turn of the segment being written, which is spared. No other one goes
+// instead: the order is more than a policy, see enlist, and the next segment
+// may hold the drop that voids what is being written.
 func (d *disk) evictOldest(spared *segment) bool {
-	s := d.table.oldest(spared)
-	if s == nil {
+	s := d.table.oldest()
+	if s == nil || s == spared {
 		return false
 	}
 	d.evict(s)

@@ -24,12 +24,12 @@ func (c *Cache) Drop(key string) {
 // record. It comes after the generation has moved: a Put whose fence held when
 // it drew its sequence number has a lower one than this record.
 func (c *Cache) writeDrop(key string, file uint64) {
-	if len(key) > maxKey {
+	if key == "" || len(key) > maxKey {
 		return // cannot have been stored
 	}
 	err := c.disk.appendDrop(record{kind: kindDrop, stored: c.now(), key: []byte(key)})
 	if err != nil {
-		c.log.Error("diskcache: a dropped entry may be found again, as suspect, after a restart", "error", err)
+		c.log.Error("diskcache: a dropped or replaced entry may be found again, as suspect, after a restart", "error", err)
 	}
 	c.disk.retire(file)
 }

@@ -163,3 +163,41 @@ func TestFolderDeletedUnderTheCache(t *testing.T) {
 	c.DropAll()
 	wantMiss(t, c, "k")
 }
+
+// TestEntryThatCouldNotBeReplacedStaysForgottenAfterARestart: one Put fails,
+// and the process ends before anything else is stored under the key.
+func TestEntryThatCouldNotBeReplacedStaysForgottenAfterARestart(t *testing.T) {
+	for _, size := range []int{1000, 100 << 10, 3 << 20} {
+		var fl faults
+		dir, o := newDir(t), Options{MaxBytes: 64 << 20, Keys: testKeys{}, wrap: fl.wrap}
+		c := open4test(t, dir, o)
+		mustPut(t, c, "other", NewView([]byte("other")), "v")
+		mustPut(t, c, "k", NewView([]byte("old")), "old")
+		fl.fail(&fl.write, syscall.EIO, 1)
+		if err := c.Put("k", NewView(content("k", 1, size)), Meta{Version: "new"}, c.Fence("k")); !errors.Is(err, syscall.EIO) {
+			t.Fatalf("size %d: %v", size, err)
+		}
+		c = reopen(t, c, dir, o)
+		wantMiss(t, c, "k")
+		wantHit(t, c, "other", []byte("other"))
+	}
+}
+
+// TestUnreadableEntryThatCouldNotBeReplacedStaysForgottenAfterARestart: the
+// failed read forgets where the record is, but the record is still there.
+func TestUnreadableEntryThatCouldNotBeReplacedStaysForgottenAfterARestart(t *testing.T) {
+	var fl faults
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}, wrap: fl.wrap}
+	c := open4test(t, dir, o)
+	mustPut(t, c, "k", NewView([]byte("old")), "old")
+	fl.fail(&fl.read, syscall.EIO, 1)
+	wantMiss(t, c, "k")
+	if err := c.Put("k", NewView(noise(1<<20)), Meta{}, c.Fence("k")); !errors.Is(err, ErrTooLarge) {
+		t.Fatal(err)
+	}
+	if err := c.Put("", NewView([]byte("x")), Meta{}, c.Fence("")); !errors.Is(err, ErrInvalid) {
+		t.Fatal(err)
+	}
+	c = reopen(t, c, dir, o)
+	wantMiss(t, c, "k")
+}

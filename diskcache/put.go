@@ -13,9 +13,10 @@ import (
 // nothing. data is shared, not copied.
 //
 // Any other error means that the entry is not on disk. What was cached under
-// the key before is then forgotten: it may be what this call was to replace,
-// and a caller that ignores the error must not be served the old data. After
-// trouble with the disk the new entry is still served from memory.
+// the key before is then forgotten, also by the next process if the disk takes
+// one small record more: it may be what this call was to replace, and a caller
+// that ignores the error must not be served the old data. After trouble with
+// the disk the new entry is still served from memory.
 func (c *Cache) Put(key string, data View, m Meta, f Fence) error {
 	if !c.enter() {
 		return ErrClosed
@@ -53,6 +54,10 @@ func (c *Cache) put(hash uint64, key string, data View, m Meta, f Fence) error {
 	if fenced := c.commit(hash, it, f, nil); fenced != nil {
 		return fenced
 	}
+	// The old record is still on disk, and the trouble may have been brief,
+	// or no more than a lack of room for this record: forgetting the slot
+	// would not keep the next process from finding it.
+	c.writeDrop(key, 0)
 	return err
 }
 
@@ -132,7 +137,7 @@ func (c *Cache) void(hash uint64, key string, f Fence) {
 	}
 	file := s.drop(hash)
 	s.mu.Unlock()
-	if file != 0 {
-		c.writeDrop(key, file)
-	}
+	// Also if there was no slot: a failed read forgets the slot and leaves
+	// the record.
+	c.writeDrop(key, file)
 }

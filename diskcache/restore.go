@@ -26,7 +26,6 @@ func (c *Cache) restore(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return calledOff(ctx)
 		}
-		c.disk.number = max(c.disk.number, number+1)
 		if err := found.open(number); err != nil {
 			return err
 		}
@@ -39,6 +38,12 @@ func calledOff(ctx context.Context) error {
 	return fmt.Errorf("diskcache: opening was called off: %w", context.Cause(ctx))
 }
 
+// maxNumber is the highest number of a file. No cache gets there by counting.
+const maxNumber = 1<<63 - 1
+
+// segmentNumbers lists the segments, oldest first. It deletes those whose
+// number is never given out (0 stands for a slot without a file): nobody would
+// ever count or evict them.
 func segmentNumbers(fo *folder) ([]uint64, error) {
 	names, err := fo.names()
 	if err != nil {
@@ -46,9 +51,15 @@ func segmentNumbers(fo *folder) ([]uint64, error) {
 	}
 	var numbers []uint64
 	for _, name := range names {
-		// Number 0 is never given out: a slot without a file has it.
-		if n, ok := parseSegmentName(name); ok && n > 0 && n < 1<<63 {
+		n, ok := parseSegmentName(name)
+		switch {
+		case !ok:
+		case n > 0 && n <= maxNumber:
 			numbers = append(numbers, n)
+		default:
+			if err := fo.root.Remove(name); err != nil {
+				return nil, err
+			}
 		}
 	}
 	slices.Sort(numbers)
@@ -80,8 +91,11 @@ func (v *survey) open(number uint64) error {
 	}
 	s, err := v.scan(d.wrap(raw), number, info.Size())
 	if err == nil {
-		d.table.add(s)
-		d.bytes += footprint(s.size)
+		// Only a file of ours, with a record that opened, moves the number: a
+		// name is anybody's, and one near the end of the range would make
+		// every later file one that the next process does not look for.
+		d.number = max(d.number, number+1)
+		d.enlist(s)
 		return nil
 	}
 	_ = raw.Close()

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// table is the set of open segments, oldest first. Segments are some
+// table is the set of open segments in the order of their eviction. Segments are some
 // hundreds, entries millions: so slots name their segment by number, hold no
 // pointer, and the garbage collector never looks at them.
 type table struct {
@@ -16,12 +16,16 @@ type table struct {
 
 func newTable() *table { return &table{byNumber: make(map[uint64]*segment)} }
 
-// add appends the newest segment.
-func (t *table) add(s *segment) {
+// add puts a segment before another one, or last if that one is nil.
+func (t *table) add(s, before *segment) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.byNumber[s.number] = s
-	t.order = append(t.order, s)
+	at := slices.Index(t.order, before)
+	if at < 0 {
+		at = len(t.order)
+	}
+	t.order = slices.Insert(t.order, at, s)
 }
 
 // remove takes the segment out. It is false if somebody else did already;
@@ -48,19 +52,17 @@ func (t *table) acquire(number uint64) *segment {
 	return s
 }
 
-// oldest returns the oldest segment that is not spared, or nil.
-func (t *table) oldest(spared *segment) *segment {
+// oldest returns the segment whose turn it is, or nil.
+func (t *table) oldest() *segment {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	for _, s := range t.order {
-		if s != spared {
-			return s
-		}
+	if len(t.order) == 0 {
+		return nil
 	}
-	return nil
+	return t.order[0]
 }
 
-// all returns the segments, oldest first.
+// all returns the segments, the next to be evicted first.
 func (t *table) all() []*segment {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
