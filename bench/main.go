@@ -4,7 +4,8 @@
 //
 // Ours and the peers take turns in short rounds, so that what else the machine
 // does meets all of them alike; the table shows medians. Read the ratios, not the
-// times. A goal is met, or not, by the numbers of this very run.
+// times. Everything runs on one core. A goal is met, or not, by the numbers of this
+// very run.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -59,6 +61,8 @@ func (b *bench) run(only, jsonFile string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	// One core: ours would seal on all of them, while the peers use one.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	if b.data != "" && !filepath.IsAbs(b.data) {
 		return fmt.Errorf("-data %s is not absolute: 'go -C' changes the folder first, so give the whole path", b.data)
 	}
