@@ -12,8 +12,7 @@ import (
 // a batch for each of many cores still fits the caches and the memory.
 const batchPlain = 1 << 20
 
-// batchSegments is how many segments are worked on at once. parallel says whether
-// all cores shall help.
+// batchSegments is how many segments are worked on at once, by all cores.
 func (p params) batchSegments() int {
 	return max(1, batchPlain/p.segmentLength) * forkjoin.Workers()
 }

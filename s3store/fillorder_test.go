@@ -1,0 +1,70 @@
+package s3store
+
+import (
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/hipaakit/hipaakit/diskcache"
+)
+
+// TestWriteBetweenTheTwoLooksOfAFill lets a write of this node begin and end
+// while a reader stands between capturing the fence and looking for writes under
+// way. In the other order the reader would capture the fence that the write left
+// behind, and put the old data over the new for good. The window is nanoseconds;
+// the reader is stopped at the two locks around it.
+func TestWriteBetweenTheTwoLooksOfAFill(t *testing.T) {
+	s, f := cachedStore(t, Options{})
+	put(t, s, "k", "old")
+	s.drop("k")
+	old := f.body("k")
+	f.before = func(w http.ResponseWriter, _ *http.Request) bool { // under way before the write
+		w.Header().Set("ETag", `"old"`)
+		w.Write(old)
+		return true
+	}
+	other := s.writes.begin("other") // so that looking for writes takes the lock
+
+	s.mu.Lock()
+	read := make(chan Object)
+	go func() {
+		o, _ := s.Get(t.Context(), "k")
+		read <- o
+	}()
+	awaitBlocked("s3store.(*Store).work")
+	s.writes.mu.Lock()
+	s.mu.Unlock()
+	awaitBlocked("s3store.(*writes).doubts")
+	// The whole of a write, as far as the cache sees it.
+	s.cache.Revoke("k")
+	info := Info{ETag: `"new"`}
+	meta := diskcache.Meta{Version: info.ETag, Blob: info.blob(s.mark)}
+	if err := s.cache.Put("k", diskcache.NewView([]byte("new")), meta, s.cache.Fence("k")); err != nil {
+		t.Fatal(err)
+	}
+	s.writes.mu.Unlock()
+
+	if o := <-read; drain(o.Data.Reader()) != "old" {
+		t.Fatal("the reader began before the write: old data is right for it")
+	}
+	s.writes.end("other", other)
+	f.requests()
+	mustGet(t, s, "k", "new")
+	mustAsk(t, f)
+}
+
+// awaitBlocked waits until a goroutine stands at a lock that this function takes.
+func awaitBlocked(function string) {
+	buf := make([]byte, 1<<20)
+	for {
+		all := string(buf[:runtime.Stack(buf, true)])
+		for _, g := range strings.Split(all, "\n\n") {
+			head, _, _ := strings.Cut(g, "\n")
+			if strings.Contains(head, "[sync.") && strings.Contains(g, function) {
+				return
+			}
+		}
+		runtime.Gosched()
+	}
+}
