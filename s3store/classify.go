@@ -14,6 +14,11 @@ import (
 	"github.com/hipaakit/hipaakit/envelope"
 )
 
+// errHollow is a 200 without what S3 always sends: a proxy that gave up, or a
+// server that lost its client, answers so. Taken at its word it would be a stored
+// object, a damaged one, or an empty bucket.
+var errHollow = errors.New("the answer is not S3's")
+
 // s3Error says what it means that a request of S3, sent under ctx, failed.
 func s3Error(ctx context.Context, err error) error {
 	if err == nil {
@@ -77,6 +82,9 @@ func describe(err error) string {
 	}
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		return u.Err.Error()
+	}
+	if errors.Is(err, errHollow) {
+		return errHollow.Error()
 	}
 	if status := statusOf(err); status > 0 {
 		return fmt.Sprintf("status %d", status)

@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// held makes the fake hold every request until its sender gives up. reached is
-// closed when the first one is there.
+// held makes the fake hold every request until its sender gives up, and answer
+// with an empty 200 then, which sometimes still arrives. reached is closed when the
+// first one is there.
 func (f *fakeS3) held() (reached chan struct{}) {
 	reached = make(chan struct{})
 	var first atomic.Bool
@@ -108,6 +109,7 @@ func TestCallersOwnCancelIsNotS3sTrouble(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f.before = func(w http.ResponseWriter, r *http.Request) bool { // half an answer, and the caller leaves
 		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		w.Header().Set("ETag", `"x"`)
 		w.Write(body[:len(body)/2])
 		w.(http.Flusher).Flush()
 		cancel()

@@ -50,6 +50,35 @@ func TestAnswersOfS3AreTold(t *testing.T) {
 	}
 }
 
+// TestHollowAnswerIsNotBelieved answers everything with an empty 200.
+func TestHollowAnswerIsNotBelieved(t *testing.T) {
+	s, f := cachedStore(t, Options{LandingTime: time.Hour})
+	put(t, s, "k", "data")
+	s.drop("k")
+	f.before = func(http.ResponseWriter, *http.Request) bool { return true }
+	if _, err := s.Get(t.Context(), "k"); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrCorrupt) {
+		t.Errorf("get: %v", err)
+	}
+	if _, err := s.Stat(t.Context(), "k"); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrCorrupt) {
+		t.Errorf("stat: %v", err)
+	}
+	listed := 0
+	for _, err := range s.List(t.Context(), "") {
+		listed++
+		if !errors.Is(err, ErrUnavailable) {
+			t.Errorf("list: %v", err)
+		}
+	}
+	if listed != 1 {
+		t.Errorf("an empty answer was taken for an empty bucket")
+	}
+	if _, err := s.Put(t.Context(), "k", strings.NewReader("new"), PutOptions{}); !errors.Is(err, ErrOutcomeUnknown) || !s.writes.doubts("k") {
+		t.Errorf("put: %v", err)
+	}
+	f.before = nil
+	mustGet(t, s, "k", "data") // it was not stored, and nothing hides that
+}
+
 func TestErrorsNameNoObject(t *testing.T) {
 	f, kr := newFakeS3(t), newKeyring(t)
 	s := newStore(t, f.client(), kr, Options{})

@@ -145,12 +145,13 @@ func (f *fakeS3) list(w http.ResponseWriter, r *http.Request) {
 	}
 	type result struct {
 		XMLName               xml.Name `xml:"ListBucketResult"`
+		Name                  string
 		Contents              []item
 		IsTruncated           bool
 		NextContinuationToken string `xml:",omitempty"`
 	}
 	const page = 3
-	q, out := r.URL.Query(), result{}
+	q, out := r.URL.Query(), result{Name: "bucket"}
 	f.mu.Lock()
 	var keys []string
 	for k := range f.objects {

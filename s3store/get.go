@@ -127,6 +127,9 @@ func (s *Store) fetch(ctx context.Context, key, known string) (Object, error) {
 		return Object{}, s3Error(ctx, err)
 	}
 	defer out.Body.Close()
+	if aws.ToString(out.ETag) == "" {
+		return Object{}, s3Error(ctx, errHollow)
+	}
 	return s.open(ctx, key, out)
 }
 

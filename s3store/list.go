@@ -49,6 +49,9 @@ func (s *Store) listPage(ctx context.Context, in *s3.ListObjectsV2Input) (*s3.Li
 	}
 	defer release()
 	out, err := s.client.ListObjectsV2(ctx, in)
+	if err == nil && out.Name == nil {
+		err = errHollow // not a bucket without objects: that has a name
+	}
 	return out, s3Error(ctx, err)
 }
 

@@ -53,6 +53,9 @@ func (s *Store) put(ctx context.Context, key string, data io.Reader, o PutOption
 		if err != nil {
 			return err
 		}
+		if aws.ToString(out.ETag) == "" {
+			return errHollow // whether it was stored, this does not say
+		}
 		info.ETag, info.Modified = aws.ToString(out.ETag), serverTime(out)
 		c.insert(info, diskcache.NewView(plain))
 		return nil

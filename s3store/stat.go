@@ -46,6 +46,9 @@ func (s *Store) stat(ctx context.Context, key string) (Info, error) {
 		return Info{}, s3Error(ctx, err)
 	}
 	defer out.Body.Close()
+	if aws.ToString(out.ETag) == "" {
+		return Info{}, s3Error(ctx, errHollow)
+	}
 	head, err := io.ReadAll(io.LimitReader(body{ctx, out.Body}, int64(envelope.MaxHeaderSize)))
 	if err != nil {
 		return Info{}, err
