@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hipaakit/hipaakit/envelope"
 )
 
 const (
@@ -30,6 +32,8 @@ type wrappedKey struct {
 	Created time.Time `json:"created"`
 	Wrapped []byte    `json:"wrapped"`
 }
+
+func (w wrappedKey) id() envelope.KeyID { return envelope.KeyID{Name: w.Name, Version: w.Version} }
 
 func readDocument(r io.Reader) ([]byte, error) {
 	doc, err := io.ReadAll(io.LimitReader(r, maxDocument+1))

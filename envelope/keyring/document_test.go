@@ -59,7 +59,7 @@ func TestDocumentNeverMixesSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := bytes.Repeat([]byte{9}, KeySize)
-	if d.Keys[0].Wrapped, err = testProtector(t, 2).Wrap(t.Context(), key, documentAAD(envelope.DefaultKey, 1)); err != nil {
+	if d.Keys[0].Wrapped, err = testProtector(t, 2).Wrap(t.Context(), envelope.KeyID{Name: envelope.DefaultKey, Version: 1}, key); err != nil {
 		t.Fatal(err)
 	}
 	moved, _ := d.encode()

@@ -75,13 +75,13 @@ func (d document) add(ctx context.Context, p Protector, name string) (document, 
 	key := make([]byte, KeySize)
 	rand.Read(key)
 	defer clear(key)
-	version := d.latest(name) + 1
-	wrapped, err := p.Wrap(ctx, key, documentAAD(name, version))
+	id := envelope.KeyID{Name: name, Version: d.latest(name) + 1}
+	wrapped, err := p.Wrap(ctx, id, key)
 	if err != nil {
-		return d, fmt.Errorf("keyring: wrapping %s/%d: %w", name, version, err)
+		return d, fmt.Errorf("keyring: wrapping %v: %w", id, err)
 	}
 	created := time.Now().UTC().Truncate(time.Second)
-	return d.with(wrappedKey{Name: name, Version: version, Created: created, Wrapped: wrapped}), nil
+	return d.with(wrappedKey{Name: name, Version: id.Version, Created: created, Wrapped: wrapped}), nil
 }
 
 // prove holds the protector against a key of the document. Keys known already
@@ -90,9 +90,9 @@ func (d document) add(ctx context.Context, p Protector, name string) (document, 
 // neither secret opens.
 func (d document) prove(ctx context.Context, p Protector) error {
 	w := d.Keys[len(d.Keys)-1]
-	key, err := p.Unwrap(ctx, w.Wrapped, documentAAD(w.Name, w.Version))
+	key, err := p.Unwrap(ctx, w.id(), w.Wrapped)
 	if err != nil {
-		return fmt.Errorf("keyring: nothing was added; unwrapping %s/%d: %w", w.Name, w.Version, err)
+		return fmt.Errorf("keyring: nothing was added; unwrapping %v: %w", w.id(), err)
 	}
 	clear(key)
 	return nil

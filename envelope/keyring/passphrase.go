@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/hipaakit/hipaakit/envelope"
 	"golang.org/x/crypto/argon2"
 )
 
@@ -63,7 +64,7 @@ type passphrase struct {
 	head, key []byte
 }
 
-func (p *passphrase) Wrap(ctx context.Context, key, aad []byte) (wrapped []byte, err error) {
+func (p *passphrase) Wrap(ctx context.Context, id envelope.KeyID, key []byte) (wrapped []byte, err error) {
 	err = p.use(ctx, func(secret []byte) error {
 		if p.head == nil || fips140.Enforced() && p.head[0] == kindArgon2 {
 			head := newHead()
@@ -73,23 +74,23 @@ func (p *passphrase) Wrap(ctx context.Context, key, aad []byte) (wrapped []byte,
 			}
 			p.remember(head, stretched)
 		}
-		wrapped, err = sealKey(bytes.Clone(p.head), p.key, key, aad)
+		wrapped, err = sealKey(bytes.Clone(p.head), p.key, key, documentAAD(id))
 		return err
 	})
 	return wrapped, err
 }
 
-func (p *passphrase) Unwrap(ctx context.Context, wrapped, aad []byte) (key []byte, err error) {
+func (p *passphrase) Unwrap(ctx context.Context, id envelope.KeyID, wrapped []byte) (key []byte, err error) {
 	head, sealed, err := splitHead(wrapped)
 	if err != nil {
 		return nil, err
 	}
 	err = p.use(ctx, func(secret []byte) (err error) {
 		if bytes.Equal(head, p.head) {
-			key, err = openKey(p.key, sealed, aad)
+			key, err = openKey(p.key, sealed, documentAAD(id))
 			return err
 		}
-		key, err = p.unwrapUnder(secret, head, sealed, aad)
+		key, err = p.unwrapUnder(secret, head, sealed, documentAAD(id))
 		return err
 	})
 	return key, err

@@ -57,9 +57,9 @@ func wrapCheaply(t *testing.T, secret string, key, aad []byte) []byte {
 // TestPassphraseByPBKDF2 opens, whatever the mode, what PBKDF2 protected.
 func TestPassphraseByPBKDF2(t *testing.T) {
 	key := bytes.Repeat([]byte{9}, KeySize)
-	wrapped := wrapCheaply(t, "correct horse battery", key, []byte("aad"))
+	wrapped := wrapCheaply(t, "correct horse battery", key, documentAAD(id(1)))
 	fresh, _ := Passphrase(NewSecret([]byte("correct horse battery")))
-	if got, err := fresh.Unwrap(t.Context(), wrapped, []byte("aad")); err != nil || !bytes.Equal(got, key) {
+	if got, err := fresh.Unwrap(t.Context(), id(1), wrapped); err != nil || !bytes.Equal(got, key) {
 		t.Fatal(err)
 	}
 }
@@ -80,7 +80,7 @@ func TestHostileCostsAreRefused(t *testing.T) {
 		"16 million": pbkdf2(0x01, 0x00, 0x00, 0x00),
 		"no rounds":  pbkdf2(0, 0, 0, 0),
 	} {
-		if _, err := p.Unwrap(t.Context(), append(head, make([]byte, 60)...), nil); !errors.Is(err, ErrDocument) {
+		if _, err := p.Unwrap(t.Context(), id(1), append(head, make([]byte, 60)...)); !errors.Is(err, ErrDocument) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -94,7 +94,7 @@ func TestStretchingDoesNotBeginAfterTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 20 { // with the turn free, select could take either
-		if _, err := p.Wrap(ctx, make([]byte, KeySize), nil); !errors.Is(err, context.Canceled) {
+		if _, err := p.Wrap(ctx, id(1), make([]byte, KeySize)); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
 	}
@@ -110,10 +110,10 @@ func TestForgedHeadDoesNotCheapenTheNextKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Unwrap(t.Context(), append(cheapHead(), make([]byte, 60)...), nil); !errors.Is(err, ErrProtector) {
+	if _, err := p.Unwrap(t.Context(), id(1), append(cheapHead(), make([]byte, 60)...)); !errors.Is(err, ErrProtector) {
 		t.Fatal(err)
 	}
-	wrapped, err := p.Wrap(t.Context(), make([]byte, KeySize), nil)
+	wrapped, err := p.Wrap(t.Context(), id(1), make([]byte, KeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,8 +128,8 @@ func TestStretchedKeyGoesWithItsSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrapped := wrapCheaply(t, "correct horse battery", bytes.Repeat([]byte{9}, KeySize), nil)
-	if _, err := protector.Unwrap(t.Context(), wrapped, nil); err != nil {
+	wrapped := wrapCheaply(t, "correct horse battery", bytes.Repeat([]byte{9}, KeySize), documentAAD(id(1)))
+	if _, err := protector.Unwrap(t.Context(), id(1), wrapped); err != nil {
 		t.Fatal(err)
 	}
 	p := protector.(*passphrase)
@@ -141,10 +141,10 @@ func TestStretchedKeyGoesWithItsSecret(t *testing.T) {
 	if !bytes.Equal(stretched, make([]byte, KeySize)) || p.key != nil || p.head != nil {
 		t.Error("the stretched key is still there")
 	}
-	if _, err := p.Unwrap(t.Context(), wrapped, nil); !errors.Is(err, ErrClosed) {
+	if _, err := p.Unwrap(t.Context(), id(1), wrapped); !errors.Is(err, ErrClosed) {
 		t.Errorf("unwrap: %v", err)
 	}
-	if _, err := p.Wrap(t.Context(), make([]byte, KeySize), nil); !errors.Is(err, ErrClosed) {
+	if _, err := p.Wrap(t.Context(), id(1), make([]byte, KeySize)); !errors.Is(err, ErrClosed) {
 		t.Errorf("wrap: %v", err)
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/hipaakit/hipaakit/envelope"
 )
 
 // KeySize is the length in bytes of a keyring's keys and of a raw protector key.
@@ -15,10 +18,25 @@ const KeySize = 32
 
 // Protector wraps the keys of a keyring. Safe for concurrent use.
 type Protector interface {
-	// Wrap encrypts key ([KeySize] bytes) so that Unwrap needs the same aad.
-	Wrap(ctx context.Context, key, aad []byte) ([]byte, error)
-	// Unwrap undoes Wrap. What does not verify is [ErrProtector].
-	Unwrap(ctx context.Context, wrapped, aad []byte) ([]byte, error)
+	// Wrap encrypts key ([KeySize] bytes) so that it unwraps under the same id only.
+	Wrap(ctx context.Context, id envelope.KeyID, key []byte) ([]byte, error)
+	// Unwrap undoes Wrap. What does not verify is [ErrProtector]; the caller owns
+	// the key.
+	Unwrap(ctx context.Context, id envelope.KeyID, wrapped []byte) ([]byte, error)
+}
+
+// Remote is a [Protector] behind a network, such as a key management service. A
+// keyring unwraps the keys of a Remote one by one, when they are asked for, and
+// forgets each when its lifetime is over.
+type Remote interface {
+	Protector
+	// Generate makes a key ([KeySize] bytes) and wraps it, in one call. The
+	// caller owns the key.
+	Generate(ctx context.Context, id envelope.KeyID) (key, wrapped []byte, err error)
+	// Lifetime is how long a key stays in memory before it is unwrapped again.
+	Lifetime() time.Duration
+	// Grace is how much longer a key is used while the service cannot be reached.
+	Grace() time.Duration
 }
 
 const (
@@ -60,30 +78,30 @@ func checkSecret(s *Secret, check func([]byte) error) error {
 
 type raw struct{ key *Secret }
 
-func (p raw) Wrap(_ context.Context, key, aad []byte) (wrapped []byte, err error) {
+func (p raw) Wrap(_ context.Context, id envelope.KeyID, key []byte) (wrapped []byte, err error) {
 	err = p.key.use(func(under []byte) (err error) {
-		wrapped, err = sealKey([]byte{kindRaw}, under, key, aad)
+		wrapped, err = sealKey([]byte{kindRaw}, under, key, documentAAD(id))
 		return err
 	})
 	return wrapped, err
 }
 
-func (p raw) Unwrap(_ context.Context, wrapped, aad []byte) (key []byte, err error) {
+func (p raw) Unwrap(_ context.Context, id envelope.KeyID, wrapped []byte) (key []byte, err error) {
 	if len(wrapped) == 0 || wrapped[0] != kindRaw {
 		return nil, fmt.Errorf("%w: not protected by a raw key", ErrProtector)
 	}
 	err = p.key.use(func(under []byte) (err error) {
-		key, err = openKey(under, wrapped[1:], aad)
+		key, err = openKey(under, wrapped[1:], documentAAD(id))
 		return err
 	})
 	return key, err
 }
 
 // documentAAD ties a wrapped key to its name and version.
-func documentAAD(name string, version uint32) []byte {
-	aad := append([]byte("hipaakit keyring v1"), byte(len(name)))
-	aad = append(aad, name...)
-	return binary.BigEndian.AppendUint32(aad, version)
+func documentAAD(id envelope.KeyID) []byte {
+	aad := append([]byte("hipaakit keyring v1"), byte(len(id.Name)))
+	aad = append(aad, id.Name...)
+	return binary.BigEndian.AppendUint32(aad, id.Version)
 }
 
 func sealKey(head, under, key, aad []byte) ([]byte, error) {

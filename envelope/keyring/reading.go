@@ -93,7 +93,7 @@ func (k *Keyring) read(ctx context.Context) error {
 			next.keys[id] = key
 			continue
 		}
-		key, err := k.protector.Unwrap(ctx, w.Wrapped, documentAAD(w.Name, w.Version))
+		key, err := k.protector.Unwrap(ctx, id, w.Wrapped)
 		if err != nil {
 			return fmt.Errorf("keyring: unwrapping %v: %w", id, err)
 		}
