@@ -15,9 +15,10 @@ const module = "github.com/hipaakit/hipaakit"
 var allowed = map[string][]string{
 	"":                  {},
 	"internal/forkjoin": {},
-	"envelope/floe":     {"internal/forkjoin"},
-	"envelope":          {"envelope/floe", "internal/forkjoin", "github.com/klauspost/compress"},
-	"envelope/keyring":  {"envelope", "golang.org/x/crypto"},
+	"internal/expand":   {},
+	"envelope/floe":     {"internal/forkjoin", "internal/expand"},
+	"envelope":          {"envelope/floe", "internal/forkjoin", "internal/expand", "github.com/klauspost/compress"},
+	"envelope/keyring":  {"envelope", "internal/expand", "golang.org/x/crypto"},
 	"envelope/awskms":   {"envelope", "envelope/keyring", "github.com/aws"},
 	"diskcache":         {"github.com/klauspost/compress", "github.com/hashicorp/golang-lru/v2"},
 	"invalidate":        {},

@@ -3,7 +3,6 @@ package envelope
 import (
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -22,39 +21,35 @@ const (
 
 var errFrame = fmt.Errorf("%w: zstd frame", ErrCorrupt)
 
-// peeker is a stream that can be looked into, as a bufio.Reader.
-type peeker interface {
-	io.Reader
-	Peek(n int) ([]byte, error)
-}
+// errShort says that a frame goes on behind the bytes at hand.
+var errShort = fmt.Errorf("%w, cut off", errFrame)
 
-// readFrame appends one compressed frame of r to dst. A zstd frame does not
-// begin with its compressed length, so its blocks are walked.
-func readFrame(r peeker, dst []byte) ([]byte, zstd.Header, error) {
-	var h zstd.Header
-	head, err := r.Peek(zstd.HeaderMaxSize)
-	if err != nil && err != io.EOF {
-		return dst, h, err
+// scanFrame returns header and length of the frame that b begins with. A zstd
+// frame does not begin with its compressed length, so its blocks are walked.
+func scanFrame(b []byte) (h zstd.Header, length int, err error) {
+	switch err := h.Decode(b); {
+	case err == io.ErrUnexpectedEOF:
+		return h, 0, errShort
+	case err != nil || h.Skippable || !acceptable(h):
+		return h, 0, errFrame
 	}
-	if h.Decode(head) != nil || h.Skippable || !acceptable(h) {
-		return dst, h, errFrame
-	}
-	start := len(dst)
-	if dst, err = appendN(r, dst, h.HeaderSize); err != nil {
-		return dst, h, err
-	}
+	length = h.HeaderSize
 	for last := false; !last; {
-		if dst, last, err = readBlock(r, dst); err != nil {
-			return dst, h, err
+		var size int
+		if size, last, err = scanBlock(b[min(length, len(b)):]); err != nil {
+			return h, 0, err
 		}
-		if len(dst)-start > maxFrameBytes {
-			return dst, h, errFrame
+		if length += size; length > maxFrameBytes {
+			return h, 0, errFrame
 		}
 	}
 	if h.HasCheckSum {
-		dst, err = appendN(r, dst, 4)
+		length += 4
 	}
-	return dst, h, err
+	if length > len(b) {
+		return h, 0, errShort
+	}
+	return h, length, nil
 }
 
 // acceptable refuses what a writer of this format never produces and what
@@ -64,39 +59,20 @@ func acceptable(h zstd.Header) bool {
 		h.FrameContentSize <= frameSize && h.WindowSize <= frameSize
 }
 
-func readBlock(r peeker, dst []byte) (_ []byte, last bool, err error) {
-	at := len(dst)
-	if dst, err = appendN(r, dst, blockHeaderSize); err != nil {
-		return dst, false, err
+// scanBlock returns the length of the block that b begins with, header included.
+func scanBlock(b []byte) (size int, last bool, err error) {
+	if len(b) < blockHeaderSize {
+		return 0, false, errShort
 	}
-	b := uint32(dst[at]) | uint32(dst[at+1])<<8 | uint32(dst[at+2])<<16
-	size := int(b >> 3)
-	switch b >> 1 & 3 {
+	head := uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
+	size = int(head >> 3)
+	switch head >> 1 & 3 {
 	case 1: // RLE: one byte stands for size
 		size = 1
 	case 3: // reserved
-		return dst, false, errFrame
+		return 0, false, errFrame
 	}
-	if size > maxFrameBytes {
-		return dst, false, errFrame
-	}
-	dst, err = appendN(r, dst, size)
-	return dst, b&1 == 1, err
-}
-
-// appendN appends exactly n bytes of r. The stream's end inside a frame is
-// damage, since FLOE has already verified where the stream ends.
-func appendN(r io.Reader, dst []byte, n int) ([]byte, error) {
-	at := len(dst)
-	dst = slices.Grow(dst, n)[:at+n]
-	switch _, err := io.ReadFull(r, dst[at:]); err {
-	case nil:
-		return dst, nil
-	case io.EOF, io.ErrUnexpectedEOF:
-		return dst[:at], errFrame
-	default:
-		return dst[:at], err
-	}
+	return blockHeaderSize + size, head&1 == 1, nil
 }
 
 // decodeFrame fills out with the data of one frame, which must be exactly as long.

@@ -1,7 +1,6 @@
 package envelope
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"sort"
@@ -134,19 +133,9 @@ func (x *frameIndex) decode(ctx context.Context, s *segmentReader, first, end in
 // else, of the size that the table says. A body that one reader opens and another
 // does not would be two answers to one question.
 func checkFrame(b []byte, size int64) error {
-	r := slicePeeker{bytes.NewReader(b), b}
-	frame, h, err := readFrame(r, nil)
-	if err != nil || len(frame) != len(b) || int64(h.FrameContentSize) != size {
+	h, length, err := scanFrame(b)
+	if err != nil || length != len(b) || int64(h.FrameContentSize) != size {
 		return errFrame
 	}
 	return nil
 }
-
-// slicePeeker is a peeker that looks only at its beginning, which is enough for a
-// single frame.
-type slicePeeker struct {
-	*bytes.Reader
-	all []byte
-}
-
-func (s slicePeeker) Peek(n int) ([]byte, error) { return s.all[:min(n, len(s.all))], nil }

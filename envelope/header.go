@@ -59,8 +59,9 @@ func newPrefix(o Options) prefix {
 	return p
 }
 
-func (p prefix) encode() []byte {
-	b := make([]byte, 0, prefixSize)
+func (p prefix) encode() []byte { return p.append(make([]byte, 0, prefixSize)) }
+
+func (p prefix) append(b []byte) []byte {
 	b = append(b, magic...)
 	b = append(b, version, p.codec)
 	b = binary.BigEndian.AppendUint16(b, p.flags)
@@ -98,7 +99,8 @@ type header struct {
 
 // encodeSigned is every header byte that the MAC covers.
 func (h *header) encodeSigned() []byte {
-	b := append(h.prefix.encode(), make([]byte, 8)...)
+	b := make([]byte, 0, slotsAt+len(h.slots)*(maxKeyName+slotFixedSize)+macSize+len(h.metadata)+len(h.floe))
+	b = append(h.prefix.append(b), make([]byte, 8)...)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(h.slots)))
 	for _, s := range h.slots {
 		b = s.append(b)
@@ -115,30 +117,22 @@ func (h *header) encode() []byte {
 	return append(b, h.floe...)
 }
 
-func (h *header) computeMAC(k *dataKey, binding [sha256.Size]byte) ([]byte, error) {
-	key, err := k.derive(labelHeader, macSize)
-	if err != nil {
-		return nil, err
-	}
-	mac := hmac.New(sha512.New384, key)
+func (h *header) computeMAC(k *dataKey, binding [sha256.Size]byte) []byte {
+	var key [macSize]byte
+	defer clear(key[:])
+	k.Into(key[:], labelHeader)
+	mac := hmac.New(sha512.New384, key[:])
 	mac.Write(h.encodeSigned())
 	mac.Write(h.metadata)
 	mac.Write(h.floe)
 	mac.Write(binding[:])
-	return mac.Sum(nil), nil
+	return mac.Sum(nil)
 }
 
-func (h *header) sign(k *dataKey, binding [sha256.Size]byte) (err error) {
-	h.mac, err = h.computeMAC(k, binding)
-	return err
-}
+func (h *header) sign(k *dataKey, binding [sha256.Size]byte) { h.mac = h.computeMAC(k, binding) }
 
 func (h *header) verify(k *dataKey, binding [sha256.Size]byte) error {
-	mac, err := h.computeMAC(k, binding)
-	if err != nil {
-		return err
-	}
-	if !hmac.Equal(mac, h.mac) {
+	if !hmac.Equal(h.computeMAC(k, binding), h.mac) {
 		return fmt.Errorf("%w: header", ErrCorrupt)
 	}
 	return nil

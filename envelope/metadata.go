@@ -18,7 +18,8 @@ type metadata struct {
 }
 
 func (m metadata) encode() ([]byte, error) {
-	b := binary.BigEndian.AppendUint64(nil, m.size)
+	b := make([]byte, 0, 256) // enough for most
+	b = binary.BigEndian.AppendUint64(b, m.size)
 	b, ok := appendShort(b, m.name)
 	if !ok || len(m.user) > math.MaxUint16 {
 		return nil, errMetadataTooLong
@@ -95,23 +96,15 @@ func (m metadata) seal(k *dataKey, prefix []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := k.derive(labelMetadata, 32)
+	aead, err := k.aead(labelMetadata)
 	if err != nil {
 		return nil, err
 	}
-	aead, err := newAEAD(key)
-	if err != nil {
-		return nil, err
-	}
-	return aead.Seal(nil, nil, plain, prefix), nil
+	return aead.Seal(make([]byte, 0, len(plain)+gcmOverhead), nil, plain, prefix), nil
 }
 
 func openMetadata(k *dataKey, sealed, prefix []byte) (metadata, error) {
-	key, err := k.derive(labelMetadata, 32)
-	if err != nil {
-		return metadata{}, err
-	}
-	aead, err := newAEAD(key)
+	aead, err := k.aead(labelMetadata)
 	if err != nil {
 		return metadata{}, err
 	}

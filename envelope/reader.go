@@ -45,11 +45,12 @@ type Reader struct {
 // the reading. Errors are [ErrCorrupt], [ErrUnsupported], [ErrKeyUnknown],
 // [ErrInvalid], or what the keyring or r answered.
 func NewReader(ctx context.Context, r io.Reader, kr Keyring, b Binding) (*Reader, error) {
-	return newReader(ctx, r, kr, b, func(o *floe.Opener) *floe.Reader { return floe.NewReader(r, o) })
+	return newReader(ctx, r, kr, b, 1, func(o *floe.Opener) *floe.Reader { return floe.NewReader(r, o) })
 }
 
-// newReader reads the header from r; body makes the reader of what follows.
-func newReader(ctx context.Context, r io.Reader, kr Keyring, b Binding, body func(*floe.Opener) *floe.Reader) (*Reader, error) {
+// newReader reads the header from r; body makes the reader of what follows, whose
+// first batch is of that many frames.
+func newReader(ctx context.Context, r io.Reader, kr Keyring, b Binding, frames int, body func(*floe.Opener) *floe.Reader) (*Reader, error) {
 	if err := checkArguments(kr, b); err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func newReader(ctx context.Context, r io.Reader, kr Keyring, b Binding, body fun
 	next := segments.Next
 	switch {
 	case h.prefix.codec == codecZstd:
-		next = newZstdReader(segments, h.prefix.padded()).next
+		next = newZstdReader(segments.Next, h.prefix.padded(), frames).decode
 	case h.prefix.padded() && info.Size < 0:
 		return nil, errPadding
 	case h.prefix.padded():
@@ -85,11 +86,10 @@ func (h *header) open(ctx context.Context, kr Keyring, b Binding) (*floe.Opener,
 	if err := h.verify(k, binding); err != nil {
 		return nil, Info{}, err
 	}
-	key, err := k.derive(labelFLOE, floe.KeySize)
-	if err != nil {
-		return nil, Info{}, err
-	}
-	opener, err := floe.NewOpener(key, prefix, h.floe)
+	var key [floe.KeySize]byte
+	defer clear(key[:])
+	k.Into(key[:], labelFLOE)
+	opener, err := floe.NewOpener(key[:], prefix, h.floe)
 	if err != nil || opener.SegmentLength() != int(h.prefix.segmentLength) || opener.SegmentLength() > maxSegmentLength {
 		return nil, Info{}, fmt.Errorf("%w: FLOE header", ErrCorrupt)
 	}

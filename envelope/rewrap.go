@@ -75,5 +75,6 @@ func rewrap(ctx context.Context, r io.Reader, from, to Keyring, b Binding, keys 
 	if err := h.addSlots(ctx, to, k, prefix, binding, o.Keys); err != nil {
 		return nil, err
 	}
-	return h, h.sign(k, binding)
+	h.sign(k, binding)
+	return h, nil
 }

@@ -39,7 +39,7 @@ func (p *prepared) bound(n int) int {
 // of an envelope. Errors are those of [NewReader].
 func Open(ctx context.Context, dst, sealed []byte, kr Keyring, b Binding) ([]byte, Info, error) {
 	in := bytes.NewReader(sealed)
-	r, err := newReader(ctx, in, kr, b, func(o *floe.Opener) *floe.Reader {
+	r, err := newReader(ctx, in, kr, b, batchFrames(), func(o *floe.Opener) *floe.Reader {
 		return floe.NewSliceReader(sealed[len(sealed)-in.Len():], o)
 	})
 	if err != nil {

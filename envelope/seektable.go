@@ -1,7 +1,6 @@
 package envelope
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -58,7 +57,7 @@ func (c *seekCheck) add(compressed, size int) {
 }
 
 // verify reads the seek table, which must be the last thing in r.
-func (c *seekCheck) verify(r *bufio.Reader) error {
+func (c *seekCheck) verify(r *window) error {
 	var head [skippableHeader]byte
 	var footer [seekFooterSize]byte
 	table := sha256.New()

@@ -103,7 +103,7 @@ func wrap(ctx context.Context, kr Keyring, name string, k *dataKey, prefix []byt
 	if err != nil {
 		return slot{}, err
 	}
-	s.wrapped = aead.Seal(make([]byte, 0, wrappedSize), nil, k[:], prefix)
+	s.wrapped = aead.Seal(make([]byte, 0, wrappedSize), nil, k.secret[:], prefix)
 	return s, nil
 }
 
@@ -133,7 +133,6 @@ func (s slot) open(key, prefix []byte) (*dataKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: data key under %v", ErrCorrupt, s.key)
 	}
-	k := dataKey(plain)
-	clear(plain)
-	return &k, nil
+	defer clear(plain)
+	return dataKeyOf(plain), nil
 }

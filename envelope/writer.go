@@ -111,16 +111,16 @@ func (h *header) fill(ctx context.Context, kr Keyring, k *dataKey, b Binding, o 
 	if h.metadata, err = m.seal(k, prefix); err != nil {
 		return nil, err
 	}
-	key, err := k.derive(labelFLOE, floe.KeySize)
-	if err != nil {
-		return nil, err
-	}
-	sealer, err := floe.NewSealer(key, prefix, o.SegmentLength)
+	var key [floe.KeySize]byte
+	defer clear(key[:])
+	k.Into(key[:], labelFLOE)
+	sealer, err := floe.NewSealer(key[:], prefix, o.SegmentLength)
 	if err != nil {
 		return nil, err
 	}
 	h.floe = sealer.Header()
-	return sealer, h.sign(k, binding)
+	h.sign(k, binding)
+	return sealer, nil
 }
 
 func (h *header) addSlots(ctx context.Context, kr Keyring, k *dataKey, prefix []byte, binding [sha256.Size]byte, names []string) error {

@@ -1,13 +1,10 @@
 package envelope
 
 import (
-	"bufio"
 	"encoding/binary"
-	"errors"
 	"io"
 	"slices"
-
-	"github.com/klauspost/compress/zstd"
+	"sync"
 
 	"github.com/hipaakit/hipaakit/internal/forkjoin"
 )
@@ -17,84 +14,129 @@ import (
 // application that seals hostile data on behalf of others must still open it in
 // bounded memory.
 type zstdReader struct {
-	r      *bufio.Reader
+	*window
 	check  *seekCheck
 	frames []frame // of the batch
 	most   int     // frames in the next batch
-	buf    []byte  // their bytes
 	padded bool
 }
 
 type frame struct {
-	from, to int // in buf
-	header   zstd.Header
-	at       int // in the batch's data
+	from, to int // in the window's buf
+	at, size int // in the batch's data
 }
 
-func newZstdReader(r io.Reader, padded bool) *zstdReader {
-	// Batches grow from one frame, so that the start of a stream comes early.
-	return &zstdReader{r: bufio.NewReaderSize(r, 64<<10), check: newSeekCheck(), most: 1, padded: padded}
+// windows keeps the memory of readers that are done: a new one costs more than
+// what a small object needs it for.
+var windows = sync.Pool{New: func() any { return new(window) }}
+
+// newZstdReader reads what next appends, with io.EOF at its end. The first batch is
+// of as many frames as most says.
+func newZstdReader(next func([]byte) ([]byte, error), padded bool, most int) *zstdReader {
+	w := windows.Get().(*window)
+	*w = window{next: next, buf: w.buf[:0]}
+	return &zstdReader{window: w, check: newSeekCheck(), most: most, padded: padded}
 }
 
-// next appends the data of the next frames to dst; io.EOF only after the seek
-// table and the end of the stream verified.
-func (z *zstdReader) next(dst []byte) ([]byte, error) {
+// decode appends the data of the next frames to dst; io.EOF only after the seek
+// table and the end of the stream verified. After an error it must not be called
+// again.
+func (z *zstdReader) decode(dst []byte) ([]byte, error) {
 	size, err := z.gather()
-	if err != nil && err != io.EOF {
-		return dst, err
+	if err == nil || err == io.EOF {
+		dst = slices.Grow(dst, size)
+		if failed := z.decompress(dst[len(dst) : len(dst)+size]); failed != nil {
+			size, err = 0, failed
+		}
+		dst = dst[:len(dst)+size]
 	}
-	dst = slices.Grow(dst, size)
-	out := dst[len(dst) : len(dst)+size]
-	failed := forkjoin.Do(len(z.frames), func(i int) error {
-		f := z.frames[i]
-		return decodeFrame(out[f.at:f.at+int(f.header.FrameContentSize)], z.buf[f.from:f.to])
-	})
-	if failed != nil {
-		return dst, failed
+	if err != nil {
+		z.window.next = nil
+		windows.Put(z.window)
+		z.window = nil
 	}
-	z.most = min(2*z.most, forkjoin.Workers()*framesPerWorker)
-	return dst[:len(dst)+size], err
+	z.most = min(2*z.most, batchFrames())
+	return dst, err
 }
 
-// gather reads the frames of a batch and returns the size of their data, with
-// io.EOF if the stream ends behind them.
+// batchFrames is how many frames are worked on before the cores meet again.
+func batchFrames() int { return forkjoin.Workers() * framesPerWorker }
+
+func (z *zstdReader) decompress(out []byte) error {
+	return forkjoin.Do(len(z.frames), func(i int) error {
+		f := z.frames[i]
+		return decodeFrame(out[f.at:f.at+f.size], z.buf[f.from:f.to])
+	})
+}
+
+// gather finds the frames of a batch and returns the size of their data; io.EOF if
+// there are none and the stream ended as it must.
 func (z *zstdReader) gather() (size int, err error) {
-	z.frames, z.buf = z.frames[:0], z.buf[:0]
+	z.shift()
+	z.frames = z.frames[:0]
 	for len(z.frames) < z.most {
 		table, err := z.atTable()
 		if err != nil {
 			return 0, err
 		}
-		if table {
-			if err := z.check.verify(z.r); err != nil {
-				return 0, err
-			}
-			return size, io.EOF
+		if table && len(z.frames) == 0 {
+			return 0, z.finish()
 		}
-		f := frame{from: len(z.buf), at: size}
-		if z.buf, f.header, err = readFrame(z.r, z.buf); err != nil {
+		if table {
+			return size, nil // to read on would move the bytes of the batch
+		}
+		f, err := z.frame(size)
+		if err != nil {
 			return 0, err
 		}
-		f.to = len(z.buf)
 		z.frames = append(z.frames, f)
-		z.check.add(f.to-f.from, int(f.header.FrameContentSize))
-		size += int(f.header.FrameContentSize)
+		z.check.add(f.to-f.from, f.size)
+		size += f.size
 	}
 	return size, nil
 }
 
-func (z *zstdReader) atTable() (bool, error) {
-	head, err := z.r.Peek(4)
-	if errors.Is(err, io.EOF) {
-		return false, errSeekTable
+// finish returns io.EOF if all that is left is padding, where it has to be, and the
+// seek table.
+func (z *zstdReader) finish() error {
+	if z.padded {
+		if err := z.skipPadding(); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return false, err
+	if err := z.check.verify(z.window); err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+// frame takes the next frame off the stream.
+func (z *zstdReader) frame(at int) (frame, error) {
+	b, err := z.peek(1)
+	for {
+		h, n, bad := scanFrame(b)
+		if bad == nil {
+			z.at += n
+			return frame{z.at - n, z.at, at, int(h.FrameContentSize)}, nil
+		}
+		if bad != errShort || err == io.EOF {
+			return frame{}, errFrame
+		}
+		if err != nil {
+			return frame{}, err
+		}
+		b, err = z.peek(len(b) + 1)
+	}
+}
+
+// atTable says whether the frames are over.
+func (z *zstdReader) atTable() (bool, error) {
+	head, err := z.peek(4)
+	if len(head) < 4 {
+		return false, tableError(err)
 	}
 	switch magic := binary.LittleEndian.Uint32(head); {
-	case magic == padMagic && z.padded:
-		return true, z.skipPadding()
-	case magic == seekTableMagic && !z.padded:
+	case magic == padMagic && z.padded, magic == seekTableMagic && !z.padded:
 		return true, nil
 	case magic == seekTableMagic:
 		return false, errSeekTable // the padding is missing
@@ -105,11 +147,11 @@ func (z *zstdReader) atTable() (bool, error) {
 // skipPadding leaves the reader before the seek table, which is verified next.
 func (z *zstdReader) skipPadding() error {
 	var head [skippableHeader]byte
-	if err := readTable(z.r, head[:]); err != nil {
+	if err := readTable(z, head[:]); err != nil {
 		return err
 	}
 	n := int64(binary.LittleEndian.Uint32(head[4:]))
-	if skipped, err := io.CopyN(zeroSink{}, z.r, n); err != nil || skipped != n {
+	if skipped, err := io.CopyN(zeroSink{}, z, n); err != nil || skipped != n {
 		return tableError(err)
 	}
 	return nil

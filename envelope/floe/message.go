@@ -6,16 +6,21 @@ import (
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
+
+	"github.com/hipaakit/hipaakit/internal/expand"
 )
 
 // message is the specification's State: what sealing and opening share.
 type message struct {
 	params
-	key     []byte // MessageKey
+	key     [messageKeySize]byte
 	iv, aad []byte
 	current atomic.Pointer[segmentKey]
-	tails   sync.Pool // *[9]byte; the AEAD is an interface, so its arguments escape
 }
+
+// tails holds *[9]byte: the AEAD is an interface, so its arguments escape. One
+// pool for all messages, as the first use of a pool costs more than a segment.
+var tails = sync.Pool{New: func() any { return new([9]byte) }}
 
 // segmentKey is the AEAD of one rotation window. Deriving it costs two HKDF
 // blocks and an AES key schedule, so the last one used is kept.
@@ -24,15 +29,13 @@ type segmentKey struct {
 	aead   cipher.AEAD
 }
 
-func newMessage(p params, key, iv, aad []byte) (*message, error) {
-	messageKey, err := p.kdf(key, iv, aad, "MESSAGE_KEY:", messageKeySize)
-	if err != nil {
-		return nil, err
-	}
-	return &message{
-		params: p, key: messageKey, iv: iv, aad: aad,
-		tails: sync.Pool{New: func() any { return new([9]byte) }},
-	}, nil
+// newMessage also returns the header's tag.
+func newMessage(p params, key, iv, aad []byte) (m *message, tag [headerTagSize]byte) {
+	m = &message{params: p, iv: iv, aad: aad}
+	k := expand.New(key)
+	p.kdf(k, iv, aad, purposeHeaderTag, tag[:])
+	p.kdf(k, iv, aad, purposeMessageKey, m.key[:])
+	return m, tag
 }
 
 // aead is DERIVE_KEY. Two goroutines at a window's edge may both derive; they
@@ -43,11 +46,10 @@ func (m *message) aead(position uint64) (cipher.AEAD, error) {
 		return k.aead, nil
 	}
 	purpose := binary.BigEndian.AppendUint64([]byte("DEK:"), window<<m.rotation)
-	key, err := m.kdf(m.key, m.iv, m.aad, string(purpose), KeySize)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
+	var key [KeySize]byte
+	m.kdf(expand.New(m.key[:]), m.iv, m.aad, purpose, key[:])
+	defer clear(key[:])
+	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +63,8 @@ func (m *message) aead(position uint64) (cipher.AEAD, error) {
 
 // tail is a segment's associated data: its position, and whether it ends the
 // message. Return it to tails.
-func (m *message) tail(position uint64, final bool) *[9]byte {
-	t := m.tails.Get().(*[9]byte)
+func newTail(position uint64, final bool) *[9]byte {
+	t := tails.Get().(*[9]byte)
 	binary.BigEndian.PutUint64(t[:], position)
 	t[8] = 0
 	if final {

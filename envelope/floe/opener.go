@@ -33,15 +33,11 @@ func newOpener(key, aad, header []byte, rotation uint) (*Opener, error) {
 	}
 	p.rotation = rotation
 	iv := slices.Clone(header[paramsSize : paramsSize+ivSize])
-	tag, err := p.kdf(key, iv, aad, "HEADER_TAG:", headerTagSize)
-	if err != nil {
-		return nil, err
-	}
-	if subtle.ConstantTimeCompare(tag, header[paramsSize+ivSize:]) != 1 {
+	m, tag := newMessage(p, key, iv, slices.Clone(aad))
+	if subtle.ConstantTimeCompare(tag[:], header[paramsSize+ivSize:]) != 1 {
 		return nil, fmt.Errorf("%w: header tag", ErrCorrupt)
 	}
-	m, err := newMessage(p, key, iv, slices.Clone(aad))
-	return &Opener{m}, err
+	return &Opener{m}, nil
 }
 
 // SegmentLength is the sealed length of every segment but the final one.
@@ -60,8 +56,8 @@ func (o *Opener) Open(dst, segment []byte, position uint64, final bool) ([]byte,
 		return dst, err
 	}
 	dst = slices.Grow(dst, len(segment)-SegmentOverhead)
-	tail := m.tail(position, final)
-	defer m.tails.Put(tail)
+	tail := newTail(position, final)
+	defer tails.Put(tail)
 	out, err := aead.Open(dst, nil, segment[markerSize:], tail[:])
 	if err != nil {
 		return dst, fmt.Errorf("%w: segment %d", ErrCorrupt, position)

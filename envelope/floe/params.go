@@ -1,10 +1,15 @@
 package floe
 
 import (
-	"crypto/hkdf"
-	"crypto/sha512"
 	"encoding/binary"
 	"fmt"
+
+	"github.com/hipaakit/hipaakit/internal/expand"
+)
+
+var (
+	purposeHeaderTag  = []byte("HEADER_TAG:")
+	purposeMessageKey = []byte("MESSAGE_KEY:")
 )
 
 const (
@@ -78,13 +83,13 @@ func parseParams(b []byte) (params, error) {
 // plain is how many plaintext bytes a full segment carries.
 func (p params) plain() int { return p.segmentLength - SegmentOverhead }
 
-// kdf is FLOE_KDF.
-func (p params) kdf(key, iv, aad []byte, purpose string, size int) ([]byte, error) {
+// kdf is FLOE_KDF; it fills out.
+func (p params) kdf(key *expand.Key, iv, aad, purpose, out []byte) {
 	enc := p.encode()
 	info := make([]byte, 0, paramsSize+ivSize+len(purpose)+len(aad))
 	info = append(info, enc[:]...)
 	info = append(info, iv...)
 	info = append(info, purpose...)
 	info = append(info, aad...)
-	return hkdf.Expand(sha512.New384, key, string(info), size)
+	key.Into(out, info)
 }

@@ -23,15 +23,17 @@ type Reader struct {
 
 // NewReader returns a Reader of the segments in r, which starts behind the
 // header. r must end where the message ends.
-func NewReader(r io.Reader, o *Opener) *Reader { return newReader(&readerSource{r: r}, o) }
+func NewReader(r io.Reader, o *Opener) *Reader {
+	// Batches grow from a single segment, so that a short message takes little
+	// memory and the start of a long one comes early.
+	return &Reader{opener: o, in: &readerSource{r: r}, segments: 1}
+}
 
 // NewSliceReader returns a Reader of the segments in sealed, which it does not
 // copy.
-func NewSliceReader(sealed []byte, o *Opener) *Reader { return newReader(&sliceSource{sealed}, o) }
-
-// Batches grow from a single segment, so that a short message takes little memory
-// and the start of a long one comes early.
-func newReader(in source, o *Opener) *Reader { return &Reader{opener: o, in: in, segments: 1} }
+func NewSliceReader(sealed []byte, o *Opener) *Reader {
+	return &Reader{opener: o, in: &sliceSource{sealed}, segments: o.message.batchSegments()}
+}
 
 // Read implements [io.Reader].
 func (r *Reader) Read(p []byte) (int, error) {

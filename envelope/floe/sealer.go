@@ -35,13 +35,10 @@ func newSealer(key, aad []byte, p params) (*Sealer, error) {
 	copy(s.header[:], enc[:])
 	iv := s.header[paramsSize : paramsSize+ivSize]
 	rand.Read(iv)
-	tag, err := p.kdf(key, iv, aad, "HEADER_TAG:", headerTagSize)
-	if err != nil {
-		return nil, err
-	}
-	copy(s.header[paramsSize+ivSize:], tag)
-	s.message, err = newMessage(p, key, iv, slices.Clone(aad))
-	return s, err
+	m, tag := newMessage(p, key, iv, slices.Clone(aad))
+	copy(s.header[paramsSize+ivSize:], tag[:])
+	s.message = m
+	return s, nil
 }
 
 func checkKey(key []byte) error {
@@ -80,7 +77,7 @@ func (s *Sealer) Seal(dst, plaintext []byte, position uint64, final bool) ([]byt
 	}
 	dst = slices.Grow(dst, len(plaintext)+SegmentOverhead)
 	dst = binary.BigEndian.AppendUint32(dst, marker)
-	tail := m.tail(position, final)
-	defer m.tails.Put(tail)
+	tail := newTail(position, final)
+	defer tails.Put(tail)
 	return aead.Seal(dst, nil, plaintext, tail[:]), nil
 }

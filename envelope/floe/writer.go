@@ -3,6 +3,7 @@ package floe
 import (
 	"io"
 	"slices"
+	"sync"
 )
 
 // Writer seals a stream, a batch of segments at a time, on all cores. It holds a
@@ -12,11 +13,16 @@ import (
 type Writer struct {
 	sealer   *Sealer
 	out      sink
-	batch    int    // plaintext bytes of a batch
-	plain    []byte // pending, at most a batch
+	batch    int     // plaintext bytes of a batch
+	plain    []byte  // pending, at most a batch
+	memory   *[]byte // of plain, from batches
 	position uint64
 	err      error // sticky: a stream with a hole must not be continued
 }
+
+// batches keeps the memory of writers that are done: to grow it for each message
+// takes longer than to seal it.
+var batches = sync.Pool{New: func() any { return new([]byte) }}
 
 // NewWriter returns a Writer that writes segments to w. It does not write the
 // header; its caller decides where [Sealer.Header] goes.
@@ -42,6 +48,10 @@ func (w *Writer) Write(p []byte) (int, error) {
 			w.plain = w.plain[:0]
 			continue
 		}
+		if w.memory == nil {
+			w.memory = batches.Get().(*[]byte)
+			w.plain = (*w.memory)[:0]
+		}
 		n := min(len(p), w.batch-len(w.plain))
 		w.plain = append(w.plain, p[:n]...)
 		p, written = p[n:], written+n
@@ -60,22 +70,26 @@ func (w *Writer) Finish(p []byte) error {
 		w.seal(p[:w.batch], false)
 		p = p[w.batch:]
 	}
-	w.plain = p
-	return w.Close()
+	return w.end(p)
 }
 
 // Close writes the last segments. Without it the stream does not open: a writer
 // that is merely dropped leaves what every reader calls truncated. It does not
 // close the underlying writer. A second Close answers [ErrClosed].
-func (w *Writer) Close() error {
+func (w *Writer) Close() error { return w.end(w.plain) }
+
+func (w *Writer) end(last []byte) error {
 	if w.err != nil {
 		return w.err
 	}
-	w.seal(w.plain, true)
-	if w.err != nil {
+	if w.seal(last, true); w.err != nil {
 		return w.err
 	}
-	w.plain, w.err = nil, ErrClosed
+	if w.memory != nil {
+		*w.memory = w.plain[:0]
+		batches.Put(w.memory)
+	}
+	w.plain, w.memory, w.err = nil, nil, ErrClosed
 	return nil
 }
 
