@@ -17,8 +17,9 @@ var (
 	// ErrKeyUnknown says that a keyring has no key of that name and version, or
 	// none of those that an envelope has slots for.
 	ErrKeyUnknown = errors.New("envelope: key is not in the keyring")
-	// ErrSize says that the data was longer or shorter than [Options.Size] said.
-	ErrSize = errors.New("envelope: data is not as long as announced")
+	// ErrSize says that the data was longer or shorter than [Options.Size] said, or
+	// longer than [MaxSize].
+	ErrSize = errors.New("envelope: data has the wrong length")
 	// ErrInvalid says that a caller's argument cannot be used; the error says why.
 	ErrInvalid = errors.New("envelope: invalid argument")
 	// ErrClosed answers writes to a closed [Writer].

@@ -11,6 +11,10 @@ import (
 // that the 32 bytes around each segment cost nothing.
 const DefaultSegmentLength = 64 << 10
 
+// MaxSize is the most data that an envelope takes, in bytes: 48.8 TiB, as 10,000
+// parts of 5 GiB are the largest object of S3.
+const MaxSize = 10_000 * 5 << 30
+
 // Options says how to seal. The zero value is good: compressed, one slot for
 // the newest version of [DefaultKey].
 type Options struct {
@@ -23,7 +27,7 @@ type Options struct {
 	// floe.MinSegmentLength to 16 MiB.
 	SegmentLength int
 	// Size of the data in bytes, if known before it is written; a difference is
-	// [ErrSize]. With 0 it is learned on the way. [Seal] sets it itself.
+	// [ErrSize]. At most [MaxSize]. With 0 it is learned on the way. [Seal] sets it itself.
 	Size int64
 	// Pad hides the exact length behind padding of at most 12 %: what is left to
 	// see is the length's order of magnitude and its first bits (Padmé). Without
@@ -52,6 +56,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("%w: segment length %d is outside %d to %d", ErrInvalid, o.SegmentLength, floe.MinSegmentLength, maxSegmentLength)
 	case o.Size < 0:
 		return o, fmt.Errorf("%w: negative size", ErrInvalid)
+	case o.Size > MaxSize:
+		return o, fmt.Errorf("%w: size %d, at most %d bytes fit an envelope; split the data", ErrInvalid, o.Size, int64(MaxSize))
 	}
 	return o, o.Compression.check()
 }

@@ -25,6 +25,8 @@ type ReaderAt struct {
 // is the size bytes of r. The final segment is verified as final before a byte is
 // returned, so what was cut off is noticed here. ctx ends the keyring's calls and
 // later reads. Errors are those of [NewReader].
+//
+// It holds the seek table, 16 bytes for each 256 KiB of data.
 func NewReaderAt(ctx context.Context, r io.ReaderAt, size int64, kr Keyring, b Binding) (*ReaderAt, error) {
 	if err := checkArguments(kr, b); err != nil {
 		return nil, err

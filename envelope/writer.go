@@ -9,7 +9,8 @@ import (
 	"github.com/hipaakit/hipaakit/envelope/floe"
 )
 
-// Writer seals a stream of any length in bounded memory. Only [Writer.Close]
+// Writer seals a stream of up to [MaxSize] bytes in bounded memory: some megabytes
+// for each core and, if it compresses, 32 MiB for each TiB, the seek table. Only [Writer.Close]
 // completes the envelope; one that was not closed opens nowhere. It is not safe
 // for concurrent use.
 type Writer struct {
@@ -144,6 +145,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 	}
 	if w.err == nil && w.size >= 0 && int64(len(p)) > w.size-w.written {
 		w.err = fmt.Errorf("%w: more than %d bytes", ErrSize, w.size)
+	}
+	if w.err == nil && int64(len(p)) > MaxSize-w.written {
+		w.err = fmt.Errorf("%w: at most %d bytes fit an envelope; split the data", ErrSize, int64(MaxSize))
 	}
 	if w.err != nil {
 		return 0, w.err
