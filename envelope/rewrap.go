@@ -26,10 +26,23 @@ func Rewrap(ctx context.Context, w io.Writer, r io.Reader, from, to Keyring, b B
 	if _, err := w.Write(h.encode()); err != nil {
 		return fmt.Errorf("envelope: writing the header: %w", err)
 	}
-	if _, err := io.Copy(w, r); err != nil {
+	if _, err := io.Copy(w, untilDone{ctx, r}); err != nil {
 		return fmt.Errorf("envelope: copying the body: %w", err)
 	}
 	return nil
+}
+
+// untilDone ends a reader with its context.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
 }
 
 // RewrapHeader is [Rewrap] for storage that can put a new beginning before what it

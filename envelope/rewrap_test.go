@@ -2,6 +2,7 @@ package envelope
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"slices"
@@ -110,3 +111,25 @@ func TestRewrapToldBadThings(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRewrapEndsWithItsContext cancels while the body is copied.
+func TestRewrapEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	sealed := mustSeal(t, noise(1<<20), Options{})
+	read := 0
+	in := readerFunc(func(p []byte) (int, error) {
+		n := copy(p, sealed[read:])
+		if read += n; read > 100_000 {
+			cancel()
+		}
+		return n, nil
+	})
+	err := Rewrap(ctx, io.Discard, in, testRing, testRing, testBinding)
+	if !errors.Is(err, context.Canceled) || read > 300_000 {
+		t.Errorf("after %d bytes: %v", read, err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
