@@ -65,14 +65,27 @@ func (z *zstdWriter) compress(data []byte) {
 	}
 	piece := func(i int) []byte { return data[i*frameSize : min((i+1)*frameSize, len(data))] }
 	z.err = forkjoin.Do(n, func(i int) error {
-		z.frames[i] = encoders[z.level]().EncodeAll(piece(i), z.frames[i][:0])
+		z.frames[i] = z.frames[i][:0] // to be stored
+		if !looksRandom(piece(i)) {
+			z.frames[i] = encoders[z.level]().EncodeAll(piece(i), z.frames[i])
+		}
 		return nil
 	})
 	for i := 0; i < n && z.err == nil; i++ {
-		z.table = z.table.add(len(z.frames[i]), len(piece(i)))
-		z.total += int64(len(z.frames[i]))
-		_, z.err = z.w.Write(z.frames[i])
+		z.writeFrame(z.frames[i], piece(i))
 	}
+}
+
+// writeFrame writes a frame, or data as it is if there is none.
+func (z *zstdWriter) writeFrame(frame, data []byte) {
+	n := len(frame)
+	if n > 0 {
+		_, z.err = z.w.Write(frame)
+	} else {
+		n, z.err = rawFrameSize(len(data)), writeRawFrame(z.w, data)
+	}
+	z.table = z.table.add(n, len(data))
+	z.total += int64(n)
 }
 
 // Finish is Write of the last of the data, and Close, without a copy.
