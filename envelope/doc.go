@@ -5,11 +5,14 @@
 // # What it promises
 //
 //   - An envelope opens only with a key of its slots, under the store and name
-//     that it was sealed for ([Binding]), and only whole and unchanged. Anything
-//     else is [ErrCorrupt], and no unauthenticated byte leaves a reader.
+//     that it was sealed for ([Binding]), and only whole and unchanged. What does
+//     not verify is [ErrCorrupt], and no unauthenticated byte leaves a reader.
 //   - Keys can be rotated without touching the data: slots hold the data key, one
 //     for each key that may open the envelope.
 //   - It runs under GODEBUG=fips140=only.
+//
+// Memory that sealing and opening are done with is used again for other data of this
+// process and not wiped in between; only keys are, as far as Go allows.
 //
 // It does not hide how long an envelope is, nor which key names its slots carry;
 // and it cannot notice that a whole envelope was replaced by an older one of the

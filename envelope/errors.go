@@ -17,6 +17,10 @@ var (
 	// ErrKeyUnknown says that a keyring has no key of that name and version, or
 	// none of those that an envelope has slots for.
 	ErrKeyUnknown = errors.New("envelope: key is not in the keyring")
+	// ErrKeyDestroyed says that a key was destroyed for good, or all of those that
+	// an envelope has slots for: nobody will open it again. It is an
+	// [ErrKeyUnknown] too.
+	ErrKeyDestroyed = &keyDestroyed{}
 	// ErrSize says that the data was longer or shorter than [Options.Size] said, or
 	// longer than [MaxSize].
 	ErrSize = errors.New("envelope: data has the wrong length")
@@ -26,7 +30,15 @@ var (
 	ErrClosed = errors.New("envelope: writer is closed")
 )
 
+// errInterrupted is what a writer answers after the writer below it panicked.
+var errInterrupted = errors.New("envelope: a write was interrupted by a panic")
+
 type notEnvelope struct{}
 
 func (*notEnvelope) Error() string { return "envelope: not an envelope" }
 func (*notEnvelope) Unwrap() error { return ErrCorrupt }
+
+type keyDestroyed struct{}
+
+func (*keyDestroyed) Error() string { return "envelope: key is destroyed" }
+func (*keyDestroyed) Unwrap() error { return ErrKeyUnknown }

@@ -43,19 +43,16 @@ func scanFrame(b []byte) (h zstd.Header, length int, err error) {
 			return h, 0, errFrame
 		}
 	}
-	if h.HasCheckSum {
-		length += 4
-	}
 	if length > len(b) {
 		return h, 0, errShort
 	}
 	return h, length, nil
 }
 
-// acceptable refuses what a writer of this format never produces and what
-// could take memory: dictionaries, unknown sizes, large frames, large windows.
+// acceptable refuses what a writer of this format never produces and what could
+// take memory: dictionaries, checksums, unknown sizes, large frames or windows.
 func acceptable(h zstd.Header) bool {
-	return h.DictionaryID == 0 && h.HasFCS && h.FrameContentSize > 0 &&
+	return h.DictionaryID == 0 && !h.HasCheckSum && h.HasFCS && h.FrameContentSize > 0 &&
 		h.FrameContentSize <= frameSize && h.WindowSize <= frameSize
 }
 

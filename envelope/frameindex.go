@@ -19,13 +19,11 @@ type frameIndex struct {
 
 // readFrameIndex reads the seek table from the end of the stream. Its sums must
 // equal the stream.
-func readFrameIndex(s *segmentReader, padded bool) (*frameIndex, error) {
+func readFrameIndex(ctx context.Context, s *segmentReader, padded bool) (*frameIndex, error) {
 	footer := make([]byte, seekFooterSize)
 	if s.size < skippableHeader+seekFooterSize {
 		return nil, errSeekTable
 	}
-	// The constructor's own reads need no context: they are few and short.
-	ctx := context.Background()
 	if err := s.read(ctx, footer, s.size-seekFooterSize); err != nil {
 		return nil, err
 	}
@@ -93,7 +91,7 @@ func (x *frameIndex) read(ctx context.Context, s *segmentReader, p []byte, off i
 	for len(p) > 0 {
 		first := sort.Search(len(x.data), func(i int) bool { return x.data[i] > off }) - 1
 		end := sort.Search(len(x.data), func(i int) bool { return x.data[i] >= off+int64(len(p)) })
-		end = min(end, first+forkjoin.Workers()*framesPerWorker)
+		end = min(end, first+batchFrames())
 		data, err := x.decode(ctx, s, first, end)
 		if err != nil {
 			return err

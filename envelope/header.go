@@ -6,8 +6,11 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/hipaakit/hipaakit/envelope/floe"
 )
@@ -40,6 +43,9 @@ const (
 // ObjectID is the random identity of one sealing. It stays when an envelope is
 // re-wrapped, and is in the clear.
 type ObjectID [objectIDSize]byte
+
+// String is the id in hexadecimal.
+func (id ObjectID) String() string { return hex.EncodeToString(id[:]) }
 
 // prefix is the part of a header that never changes: FLOE's and the metadata's
 // associated data.
@@ -142,7 +148,9 @@ func (h *header) verify(k *dataKey, binding [sha256.Size]byte) error {
 // verified yet; its lengths are bounded before they are believed.
 func readHeader(r io.Reader) (*header, error) {
 	b := make([]byte, slotsAt, minHeader)
-	if err := readPart(r, b); err != nil {
+	if n, err := readPart(r, b); errors.Is(err, ErrCorrupt) && !strings.HasPrefix(magic, string(b[:min(n, len(magic))])) {
+		return nil, ErrNotEnvelope // and too short for one
+	} else if err != nil {
 		return nil, err
 	}
 	p, err := parsePrefix(b)
@@ -156,7 +164,7 @@ func readHeader(r io.Reader) (*header, error) {
 		return nil, fmt.Errorf("%w: header lengths", ErrCorrupt)
 	}
 	rest := make([]byte, int(headerLength)-slotsAt+int(metadataLength)+floe.HeaderSize)
-	if err := readPart(r, rest); err != nil {
+	if _, err := readPart(r, rest); err != nil {
 		return nil, err
 	}
 	slotBytes := rest[:int(headerLength)-slotsAt-macSize]
@@ -169,22 +177,22 @@ func readHeader(r io.Reader) (*header, error) {
 
 // readPart fills b. It does not use io.ReadFull, whose io.ErrUnexpectedEOF is also
 // what a connection that broke answers: that is no damage, and another try helps.
-func readPart(r io.Reader, b []byte) error {
-	for empty := 0; len(b) > 0; {
-		n, err := r.Read(b)
-		b = b[n:]
-		if n > 0 {
+func readPart(r io.Reader, b []byte) (n int, err error) {
+	for empty := 0; n < len(b); {
+		m, err := r.Read(b[n:])
+		n += m
+		if m > 0 {
 			empty = 0
 		} else if empty++; err == nil && empty == maxEmptyReads {
 			err = io.ErrNoProgress
 		}
 		switch {
-		case err == nil || len(b) == 0:
+		case err == nil || n == len(b):
 		case err == io.EOF:
-			return fmt.Errorf("%w: cut off in the header", ErrCorrupt)
+			return n, fmt.Errorf("%w: cut off in the header", ErrCorrupt)
 		default:
-			return fmt.Errorf("envelope: reading the header: %w", err)
+			return n, fmt.Errorf("envelope: reading the header: %w", err)
 		}
 	}
-	return nil
+	return n, nil
 }

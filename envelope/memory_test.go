@@ -7,20 +7,46 @@ import (
 	"testing"
 )
 
-// maxHeap bounds the heap of a process that seals and opens a stream of any length.
+// maxHeap bounds the heap of a process that seals or opens a stream of any length,
+// on however many cores.
 const maxHeap = 64 << 20
 
-// TestStreamsTakeLittleMemory seals streamSize bytes straight into a reader that
-// opens them, so that both are held against the bound at once.
-func TestStreamsTakeLittleMemory(t *testing.T) {
-	for name, c := range map[string]struct {
-		chunk []byte
-		level Compression
-	}{
+// TestSealingStreamsTakesLittleMemory looks at the heap at each write.
+func TestSealingStreamsTakesLittleMemory(t *testing.T) {
+	for _, cores := range []int{2, 16} {
+		old := runtime.GOMAXPROCS(cores)
+		for name, c := range streams() {
+			runtime.GC()
+			watch := &heapWatch{}
+			if err := sealChunks(t, watch, c.chunk, c.level); err != nil {
+				t.Error(err)
+			}
+			if watch.most > maxHeap {
+				t.Errorf("%s, %d cores: %d MiB of heap in use", name, cores, watch.most>>20)
+			}
+		}
+		runtime.GOMAXPROCS(old)
+	}
+}
+
+type testStream struct {
+	chunk []byte
+	level Compression
+}
+
+func streams() map[string]testStream {
+	return map[string]testStream{
 		"text":                {text(1 << 20), CompressFast},
 		"noise":               {noise(1 << 20), CompressFast},
 		"without compression": {noise(1 << 20), CompressNone},
-	} {
+	}
+}
+
+// TestOpeningStreamsTakesLittleMemory seals streamSize bytes straight into a reader
+// that opens them, on two cores, so that both together stay below the bound.
+func TestOpeningStreamsTakesLittleMemory(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	for name, c := range streams() {
 		runtime.GC()
 		r, w := io.Pipe()
 		defer r.Close()
@@ -54,22 +80,23 @@ func sealChunks(t *testing.T, w io.Writer, chunk []byte, level Compression) erro
 type heapWatch struct {
 	chunk  []byte
 	at     int
+	seen   int
 	looked int
 	most   uint64
 	wrong  bool
 }
 
 func (h *heapWatch) Write(p []byte) (int, error) {
-	for rest := p; len(rest) > 0; {
+	for rest := p; len(rest) > 0 && len(h.chunk) > 0; {
 		n := min(len(rest), len(h.chunk)-h.at%len(h.chunk))
 		from := h.at % len(h.chunk)
 		h.wrong = h.wrong || !bytes.Equal(rest[:n], h.chunk[from:from+n])
 		rest, h.at = rest[n:], h.at+n
 	}
-	if h.at-h.looked >= 16<<20 {
+	if h.seen += len(p); h.seen-h.looked >= 8<<20 {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		h.most, h.looked = max(h.most, m.HeapInuse), h.at
+		h.most, h.looked = max(h.most, m.HeapInuse), h.seen
 	}
 	return len(p), nil
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"unicode/utf8"
 )
 
 const sizeUnknown = math.MaxUint64
@@ -18,6 +19,9 @@ type metadata struct {
 }
 
 func (m metadata) encode() ([]byte, error) {
+	if !m.isText() {
+		return nil, fmt.Errorf("%w: name and metadata must be UTF-8", ErrInvalid)
+	}
 	b := make([]byte, 0, 256) // enough for most
 	b = binary.BigEndian.AppendUint64(b, m.size)
 	b, ok := appendShort(b, m.name)
@@ -36,6 +40,16 @@ func (m metadata) encode() ([]byte, error) {
 		return nil, errMetadataTooLong
 	}
 	return b, nil
+}
+
+// isText keeps decoders in languages whose strings are text from choking.
+func (m metadata) isText() bool {
+	for key, value := range m.user {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return false
+		}
+	}
+	return utf8.ValidString(m.name)
 }
 
 var errMetadataTooLong = fmt.Errorf("%w: name and metadata exceed %d bytes", ErrInvalid, maxMetadata)
@@ -60,7 +74,7 @@ func parseMetadata(b []byte) (metadata, error) {
 			m.user[key], last = value, key
 		}
 	}
-	if d.failed || len(d.rest) > 0 || m.size > math.MaxInt64 && m.size != sizeUnknown {
+	if d.failed || !m.isText() || len(d.rest) > 0 || m.size > math.MaxInt64 && m.size != sizeUnknown {
 		return metadata{}, errMetadataFormat
 	}
 	return m, nil

@@ -11,6 +11,10 @@ import (
 // not know of it would take the padding for damage, or for data.
 const flagPadded = 1 << 0
 
+// maxPadded keeps the padding of a compressed stream within one skippable frame,
+// which holds 4 GiB: from 256 GiB on Padmé may ask for more.
+const maxPadded = 255 << 30
+
 // padMagic is that of a zstd skippable frame other than the seek table's.
 const padMagic = 0x184D2A50
 

@@ -77,7 +77,11 @@ func TestPaddedStreamWithoutSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "data", got, text(300_000))
-	if _, err := NewWriter(t.Context(), io.Discard, testRing, testBinding, Options{Pad: true, Compression: CompressNone}); !errors.Is(err, ErrInvalid) {
+	w, err = NewWriter(t.Context(), io.Discard, testRing, testBinding, Options{Pad: true, Compression: CompressNone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte{1}); !errors.Is(err, ErrSize) || w.Close() == nil {
 		t.Errorf("padding that could not be taken off again: %v", err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/hipaakit/hipaakit/envelope/floe"
 )
@@ -109,7 +111,13 @@ func (h *header) info(used KeyID, m metadata) Info {
 }
 
 // Info returns what the header says.
-func (r *Reader) Info() Info { return r.info }
+func (r *Reader) Info() Info { return r.info.clone() }
+
+// clone keeps callers apart who share a reader.
+func (i Info) clone() Info {
+	i.Keys, i.Metadata = slices.Clone(i.Keys), maps.Clone(i.Metadata)
+	return i
+}
 
 // Read implements [io.Reader].
 func (r *Reader) Read(p []byte) (int, error) {
@@ -170,6 +178,7 @@ func (r *Reader) fill(dst []byte) []byte {
 	dst, err := r.next(dst)
 	r.read += int64(len(dst) - at)
 	if r.err = r.judge(err); r.err != nil && r.err != io.EOF {
+		clear(dst[at:])
 		return dst[:at]
 	}
 	return dst

@@ -19,6 +19,7 @@ type ReaderAt struct {
 	segments *segmentReader
 	frames   *frameIndex // nil: codec none
 	info     Info
+	damage   atomic.Pointer[error] // met by a read, sticky
 }
 
 // NewReaderAt verifies the header, the end and the seek table of the envelope that
@@ -26,7 +27,8 @@ type ReaderAt struct {
 // returned, so what was cut off is noticed here. ctx ends the keyring's calls and
 // later reads. Errors are those of [NewReader].
 //
-// It holds the seek table, 16 bytes for each 256 KiB of data.
+// It holds the seek table, 16 bytes for each 256 KiB of data. It does not read
+// padding, which [NewReader] demands to be zeros.
 func NewReaderAt(ctx context.Context, r io.ReaderAt, size int64, kr Keyring, b Binding) (*ReaderAt, error) {
 	if err := checkArguments(kr, b); err != nil {
 		return nil, err
@@ -41,6 +43,9 @@ func NewReaderAt(ctx context.Context, r io.ReaderAt, size int64, kr Keyring, b B
 		return nil, err
 	}
 	start, _ := head.Seek(0, io.SeekCurrent) // of a SectionReader: does not fail
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	ra := &ReaderAt{ctx: ctx, info: info}
 	if ra.segments, err = newSegmentReader(io.NewSectionReader(r, start, size-start), opener); err != nil {
 		return nil, err
@@ -48,7 +53,7 @@ func NewReaderAt(ctx context.Context, r io.ReaderAt, size int64, kr Keyring, b B
 	data := ra.segments.size
 	switch {
 	case h.prefix.codec == codecZstd:
-		if ra.frames, err = readFrameIndex(ra.segments, h.prefix.padded()); err != nil {
+		if ra.frames, err = readFrameIndex(ctx, ra.segments, h.prefix.padded()); err != nil {
 			return nil, err
 		}
 		data = ra.frames.size()
@@ -65,18 +70,22 @@ func NewReaderAt(ctx context.Context, r io.ReaderAt, size int64, kr Keyring, b B
 }
 
 // Info returns what the header says. Its Size is always known.
-func (r *ReaderAt) Info() Info { return r.info }
+func (r *ReaderAt) Info() Info { return r.info.clone() }
 
 // Size is that of the data in bytes.
 func (r *ReaderAt) Size() int64 { return r.info.Size }
 
-// ReadAt implements [io.ReaderAt].
+// ReadAt implements [io.ReaderAt]. Once a read has met damage, all later ones repeat
+// that error. Other errors do not stick: a lost connection may come back.
 func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("%w: negative offset", ErrInvalid)
 	}
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
+	}
+	if damage := r.damage.Load(); damage != nil {
+		return 0, *damage
 	}
 	if off >= r.info.Size {
 		return 0, io.EOF
@@ -90,6 +99,9 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	}
 	if err != nil {
 		clear(p[:n]) // part of it may have been verified, but nobody is told which
+		if errors.Is(err, ErrCorrupt) {
+			r.damage.CompareAndSwap(nil, &err)
+		}
 		return 0, err
 	}
 	if n < len(p) {
@@ -181,7 +193,7 @@ func readSection(r io.ReaderAt, b []byte, off int64) error {
 	switch {
 	case n == len(b):
 		return nil
-	case errors.Is(err, io.EOF):
+	case err == io.EOF: // not one that wraps it: so ends a connection that broke
 		return fmt.Errorf("%w: cut off", ErrCorrupt)
 	}
 	return fmt.Errorf("envelope: reading at %d: %w", off, err)
@@ -189,7 +201,7 @@ func readSection(r io.ReaderAt, b []byte, off int64) error {
 
 // corrupt makes FLOE's refusal this package's.
 func corrupt(err error) error {
-	if errors.Is(err, floe.ErrCorrupt) {
+	if errors.Is(err, floe.ErrCorrupt) || errors.Is(err, floe.ErrTooLong) {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return err

@@ -238,9 +238,15 @@ func TestMoreThanTheLargestObjectIsRefused(t *testing.T) {
 			t.Errorf("it closes all the same: %v", err)
 		}
 	}
-	_, err := Seal(t.Context(), nil, nil, testRing, testBinding, Options{Size: MaxSize + 1})
-	if !errors.Is(err, ErrInvalid) {
-		t.Errorf("announced: %v", err)
+	for name, o := range map[string]Options{
+		"announced":      {Size: MaxSize + 1},
+		"negative":       {Size: -1},
+		"padded":         {Size: 256 << 30, Pad: true},
+		"short segments": {Size: MaxSize, SegmentLength: floe.MinSegmentLength},
+	} {
+		if _, err := NewWriter(t.Context(), io.Discard, testRing, testBinding, o); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	const frames, segments = MaxSize/frameSize + 1, MaxSize/(DefaultSegmentLength-floe.SegmentOverhead) + 1
 	if frames*seekEntrySize+seekFooterSize > 1<<32-1 || segments > floe.MaxSegments {
@@ -334,7 +340,6 @@ func TestBadArgumentsAreNamed(t *testing.T) {
 		"too many keys":  {testBinding, Options{Keys: make([]string, 17)}},
 		"empty key name": {testBinding, Options{Keys: []string{""}}},
 		"key name":       {testBinding, Options{Keys: []string{"Jane Doe"}}},
-		"padding":        {testBinding, Options{Compression: CompressNone, Pad: true, Size: -1}},
 		"metadata":       {testBinding, Options{Metadata: map[string]string{"k": long}}},
 		"name":           {testBinding, Options{Name: long}},
 	} {

@@ -23,7 +23,7 @@ func Rewrap(ctx context.Context, w io.Writer, r io.Reader, from, to Keyring, b B
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(h.encode()); err != nil {
+	if err := writeAll(w, h.encode()); err != nil {
 		return fmt.Errorf("envelope: writing the header: %w", err)
 	}
 	if _, err := io.Copy(w, untilDone{ctx, r}); err != nil {

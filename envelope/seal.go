@@ -3,6 +3,7 @@ package envelope
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"slices"
 
@@ -10,15 +11,21 @@ import (
 )
 
 // Seal appends an envelope of data to dst and returns the extended slice. dst
-// must not overlap data. The size is that of data, whatever o says. Errors are
-// those of [NewWriter].
+// may be data itself, or hold other bytes before the envelope, but its free space
+// must not overlap data. The size is that of data, whatever o says. Errors are those
+// of [NewWriter].
 func Seal(ctx context.Context, dst, data []byte, kr Keyring, b Binding, o Options) ([]byte, error) {
+	if overlaps(dst, data) {
+		return dst, errOverlap
+	}
+	o.Size = int64(len(data))
 	p, err := prepare(ctx, kr, b, o, int64(len(data)))
 	if err != nil {
 		return dst, err
 	}
 	dst = slices.Grow(dst, p.bound(len(data)))
 	sealed := floe.NewAppender(append(dst, p.head...), p.sealer)
+	sealed.Stop = ctx.Err
 	if err := p.writer(ctx, sealed).finish(data); err != nil {
 		return dst, err
 	}
@@ -34,10 +41,15 @@ func (p *prepared) bound(n int) int {
 	return len(p.head) + n + (n/p.sealer.PlainSegment()+2)*floe.SegmentOverhead
 }
 
-// Open verifies the envelope sealed and appends its data to dst, which must not
-// overlap it. On any error dst is returned as it was: a caller never sees part
-// of an envelope. Errors are those of [NewReader].
+// Open verifies the envelope sealed and appends its data to dst, whose free space
+// must not overlap it. On any error dst is returned as it was: a caller never sees part
+// of an envelope. Whoever sealed it decides how much memory the data takes, which
+// may be thousands of times its own length: where that is not trusted, use
+// [NewReader]. Errors are those of [NewReader].
 func Open(ctx context.Context, dst, sealed []byte, kr Keyring, b Binding) ([]byte, Info, error) {
+	if overlaps(dst, sealed) {
+		return dst, Info{}, errOverlap
+	}
 	in := bytes.NewReader(sealed)
 	r, err := newReader(ctx, in, kr, b, batchFrames(), func(o *floe.Opener) *floe.Reader {
 		return floe.NewSliceReader(sealed[len(sealed)-in.Len():], o)
@@ -51,6 +63,7 @@ func Open(ctx context.Context, dst, sealed []byte, kr Keyring, b Binding) ([]byt
 	}
 	if r.err != io.EOF {
 		clear(out[len(dst):])
+		clear(dst[len(dst):min(cap(dst), len(out))]) // where out began, if it had to grow
 		return dst, Info{}, r.err
 	}
 	r.info.Size = r.read
@@ -59,3 +72,15 @@ func Open(ctx context.Context, dst, sealed []byte, kr Keyring, b Binding) ([]byt
 
 // maxGrow is the memory taken on the word of a sealed size alone.
 func maxGrow(sealed int) int64 { return int64(sealed)*32 + frameSize }
+
+var errOverlap = fmt.Errorf("%w: the free space of dst overlaps the input", ErrInvalid)
+
+// overlaps says whether appending to dst could write over in: then it would be lost
+// before it was read. Slices of one array that were not cut in their capacity end in
+// the same place, which is how they are found without package unsafe.
+func overlaps(dst, in []byte) bool {
+	if cap(dst) == 0 || cap(in) == 0 || &dst[:cap(dst)][cap(dst)-1] != &in[:cap(in)][cap(in)-1] {
+		return false
+	}
+	return cap(dst)-len(dst) > cap(in)-len(in)
+}

@@ -9,8 +9,9 @@ import (
 	"github.com/hipaakit/hipaakit/envelope/floe"
 )
 
-// Writer seals a stream of up to [MaxSize] bytes in bounded memory: some megabytes
-// for each core and, if it compresses, 32 MiB for each TiB, the seek table. Only [Writer.Close]
+// Writer seals a stream of up to [MaxSize] bytes in bounded memory: at most
+// 16 MiB, or a few segments where those are longer, and if it compresses 32 MiB for
+// each TiB, the seek table. Only [Writer.Close]
 // completes the envelope; one that was not closed opens nowhere. It is not safe
 // for concurrent use.
 type Writer struct {
@@ -18,6 +19,7 @@ type Writer struct {
 	data    body
 	written int64
 	size    int64 // announced; -1: not known
+	most    int64
 	id      ObjectID
 	err     error // sticky
 }
@@ -27,21 +29,28 @@ type Writer struct {
 // [ErrInvalid], [ErrKeyUnknown], or what the keyring or w answered.
 func NewWriter(ctx context.Context, w io.Writer, kr Keyring, b Binding, o Options) (*Writer, error) {
 	size := o.Size
-	if size == 0 {
+	if size == 0 && !o.padsPlain() {
 		size = -1
 	}
-	return newWriter(ctx, w, kr, b, o, size)
-}
-
-func newWriter(ctx context.Context, w io.Writer, kr Keyring, b Binding, o Options, size int64) (*Writer, error) {
 	p, err := prepare(ctx, kr, b, o, size)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.Write(p.head); err != nil {
+	if err := writeAll(w, p.head); err != nil {
 		return nil, fmt.Errorf("envelope: writing the header: %w", err)
 	}
-	return p.writer(ctx, floe.NewWriter(w, p.sealer)), nil
+	segments := floe.NewWriter(w, p.sealer)
+	segments.Stop = ctx.Err
+	return p.writer(ctx, segments), nil
+}
+
+// writeAll does not believe a writer that takes less and says nothing.
+func writeAll(w io.Writer, b []byte) error {
+	n, err := w.Write(b)
+	if err == nil && n != len(b) {
+		err = io.ErrShortWrite
+	}
+	return err
 }
 
 // body is where data goes: a compressor, or FLOE itself.
@@ -57,6 +66,7 @@ type prepared struct {
 	level  Compression
 	pad    bool
 	size   int64
+	most   int64
 	id     ObjectID
 }
 
@@ -68,9 +78,6 @@ func prepare(ctx context.Context, kr Keyring, b Binding, o Options, size int64) 
 	if err := checkArguments(kr, b); err != nil {
 		return nil, err
 	}
-	if o.Pad && o.Compression == CompressNone && size < 0 {
-		return nil, fmt.Errorf("%w: padding without compression needs Options.Size", ErrInvalid)
-	}
 	k := newDataKey()
 	defer k.wipe()
 	h := &header{prefix: newPrefix(o)}
@@ -78,18 +85,18 @@ func prepare(ctx context.Context, kr Keyring, b Binding, o Options, size int64) 
 	if err != nil {
 		return nil, err
 	}
-	return &prepared{h.encode(), sealer, o.Compression, o.Pad, size, h.prefix.id}, nil
+	return &prepared{h.encode(), sealer, o.Compression, o.Pad, size, o.most(), h.prefix.id}, nil
 }
 
 // writer is a Writer whose body goes to w.
 func (p *prepared) writer(ctx context.Context, w body) *Writer {
 	switch {
 	case p.level != CompressNone:
-		w = newZstdWriter(w, p.level, p.pad)
+		w = newZstdWriter(w, p.level, p.pad, ctx.Err)
 	case p.pad:
 		w = &paddedWriter{body: w}
 	}
-	return &Writer{ctx: ctx, data: w, size: p.size, id: p.id}
+	return &Writer{ctx: ctx, data: w, size: p.size, most: p.most, id: p.id}
 }
 
 func checkArguments(kr Keyring, b Binding) error {
@@ -143,11 +150,8 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if w.err == nil {
 		w.err = w.ctx.Err()
 	}
-	if w.err == nil && w.size >= 0 && int64(len(p)) > w.size-w.written {
-		w.err = fmt.Errorf("%w: more than %d bytes", ErrSize, w.size)
-	}
-	if w.err == nil && int64(len(p)) > MaxSize-w.written {
-		w.err = fmt.Errorf("%w: at most %d bytes fit an envelope; split the data", ErrSize, int64(MaxSize))
+	if w.err == nil {
+		w.err = w.checkRoom(int64(len(p)))
 	}
 	if w.err != nil {
 		return 0, w.err
@@ -158,9 +162,22 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, err
 }
 
+func (w *Writer) checkRoom(n int64) error {
+	switch {
+	case w.size >= 0 && n > w.size-w.written:
+		return fmt.Errorf("%w: more than %d bytes, which is what Options.Size says", ErrSize, w.size)
+	case n > w.most-w.written:
+		return fmt.Errorf("%w: at most %d bytes fit this envelope; split the data", ErrSize, w.most)
+	}
+	return nil
+}
+
 // finish is Write of all the data, and Close, without a copy of it.
 func (w *Writer) finish(data []byte) error {
 	if w.err = w.ctx.Err(); w.err == nil {
+		w.err = w.checkRoom(int64(len(data)))
+	}
+	if w.err == nil {
 		w.err = w.data.Finish(data)
 	}
 	return w.err

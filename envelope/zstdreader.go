@@ -59,14 +59,16 @@ func (z *zstdReader) decode(dst []byte) ([]byte, error) {
 	return dst, err
 }
 
-// batchFrames is how many frames are worked on before the cores meet again.
-func batchFrames() int { return forkjoin.Workers() * framesPerWorker }
-
+// decompress fills out, or leaves nothing in it.
 func (z *zstdReader) decompress(out []byte) error {
-	return forkjoin.Do(len(z.frames), func(i int) error {
+	err := forkjoin.Do(len(z.frames), func(i int) error {
 		f := z.frames[i]
 		return decodeFrame(out[f.at:f.at+f.size], z.buf[f.from:f.to])
 	})
+	if err != nil {
+		clear(out)
+	}
+	return err
 }
 
 // gather finds the frames of a batch and returns the size of their data; io.EOF if

@@ -6,9 +6,17 @@ import (
 	"github.com/hipaakit/hipaakit/internal/forkjoin"
 )
 
-// framesPerWorker is how many frames a core compresses before the cores meet
-// again: 1 MiB of data.
-const framesPerWorker = 4
+const (
+	// framesPerWorker is how many frames a core compresses before the cores meet
+	// again: 1 MiB of data.
+	framesPerWorker = 4
+	// maxBatchFrames is what they do together, 4 MiB, so that many cores do not
+	// take much memory. More than 16 cores do not help a single stream.
+	maxBatchFrames = 16
+)
+
+// batchFrames is how many frames are worked on before the cores meet again.
+func batchFrames() int { return min(forkjoin.Workers()*framesPerWorker, maxBatchFrames) }
 
 // zstdWriter turns data into the seekable Zstandard format, a batch of frames at
 // a time, on all cores.
@@ -17,6 +25,7 @@ type zstdWriter struct {
 	level Compression
 	batch int // bytes of data
 	pad   bool
+	stop  func() error // asked before each batch
 	*scratch
 	table seekTable
 	total int64 // compressed
@@ -32,9 +41,9 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-func newZstdWriter(w body, level Compression, pad bool) *zstdWriter {
-	return &zstdWriter{w: w, level: level, pad: pad, scratch: scratches.Get().(*scratch),
-		batch: forkjoin.Workers() * framesPerWorker * frameSize}
+func newZstdWriter(w body, level Compression, pad bool, stop func() error) *zstdWriter {
+	return &zstdWriter{w: w, level: level, pad: pad, stop: stop, scratch: scratches.Get().(*scratch),
+		batch: batchFrames() * frameSize}
 }
 
 func (z *zstdWriter) Write(p []byte) (int, error) {
@@ -59,33 +68,45 @@ func (z *zstdWriter) Write(p []byte) (int, error) {
 
 // compress writes the frames of data. All of them but the last are full.
 func (z *zstdWriter) compress(data []byte) {
+	// Where it stays if the writer below panics: who recovers must not go on behind
+	// a hole.
+	z.err = errInterrupted
+	z.err = z.compressBatch(data)
+}
+
+func (z *zstdWriter) compressBatch(data []byte) error {
+	if err := z.stop(); err != nil {
+		return err
+	}
 	n := (len(data) + frameSize - 1) / frameSize
 	for len(z.frames) < n {
 		z.frames = append(z.frames, nil)
 	}
 	piece := func(i int) []byte { return data[i*frameSize : min((i+1)*frameSize, len(data))] }
-	z.err = forkjoin.Do(n, func(i int) error {
+	err := forkjoin.Do(n, func(i int) error {
 		z.frames[i] = z.frames[i][:0] // to be stored
 		if !looksRandom(piece(i)) {
 			z.frames[i] = encoders[z.level]().EncodeAll(piece(i), z.frames[i])
 		}
 		return nil
 	})
-	for i := 0; i < n && z.err == nil; i++ {
-		z.writeFrame(z.frames[i], piece(i))
+	for i := 0; i < n && err == nil; i++ {
+		err = z.writeFrame(z.frames[i], piece(i))
 	}
+	return err
 }
 
 // writeFrame writes a frame, or data as it is if there is none.
-func (z *zstdWriter) writeFrame(frame, data []byte) {
+func (z *zstdWriter) writeFrame(frame, data []byte) (err error) {
 	n := len(frame)
 	if n > 0 {
-		_, z.err = z.w.Write(frame)
+		_, err = z.w.Write(frame)
 	} else {
-		n, z.err = rawFrameSize(len(data)), writeRawFrame(z.w, data)
+		n, err = rawFrameSize(len(data)), writeRawFrame(z.w, data)
 	}
 	z.table = z.table.add(n, len(data))
 	z.total += int64(n)
+	return err
 }
 
 // Finish is Write of the last of the data, and Close, without a copy.

@@ -7,14 +7,18 @@ import (
 	"github.com/hipaakit/hipaakit/internal/forkjoin"
 )
 
-// batchPlain is the plaintext that one core seals or opens before the cores meet
-// again: long enough that starting a goroutine does not show, short enough that
-// a batch for each of many cores still fits the caches and the memory.
-const batchPlain = 1 << 20
+const (
+	// batchPlain is the plaintext that one core seals or opens before the cores
+	// meet again: long enough that starting a goroutine does not show.
+	batchPlain = 1 << 20
+	// maxBatch is what they do together, so that many cores do not take much
+	// memory. It keeps 64 of them busy with a segment of 64 KiB each.
+	maxBatch = 4 << 20
+)
 
 // batchSegments is how many segments are worked on at once, by all cores.
 func (p params) batchSegments() int {
-	return max(1, batchPlain/p.segmentLength) * forkjoin.Workers()
+	return max(1, min(batchPlain*forkjoin.Workers(), maxBatch)/p.segmentLength)
 }
 
 // SealAll appends consecutive segments to dst, the first at position, working on

@@ -48,6 +48,9 @@ func (o *Opener) SegmentLength() int { return o.message.segmentLength }
 // error, which is [ErrCorrupt], dst is returned as it was.
 func (o *Opener) Open(dst, segment []byte, position uint64, final bool) ([]byte, error) {
 	m := o.message
+	if position >= MaxSegments {
+		return dst, fmt.Errorf("%w: segment %d", ErrCorrupt, position)
+	}
 	if err := m.checkShape(segment, final); err != nil {
 		return dst, err
 	}

@@ -50,7 +50,7 @@ type params struct {
 }
 
 func (p params) check() error {
-	if p.segmentLength < MinSegmentLength || p.segmentLength > MaxSegmentLength {
+	if p.segmentLength < MinSegmentLength || int64(p.segmentLength) > MaxSegmentLength {
 		return fmt.Errorf("floe: segment length %d is outside %d to %d: %w",
 			p.segmentLength, MinSegmentLength, int64(MaxSegmentLength), ErrParameters)
 	}

@@ -107,6 +107,9 @@ type source interface {
 	take(n int) (b []byte, ended bool, err error)
 }
 
+// maxEmptyReads in a row make a reader one that never gets on, as in bufio.
+const maxEmptyReads = 100
+
 // readerSource reads one byte ahead: whether a stream ends is only known then.
 type readerSource struct {
 	r     io.Reader
@@ -123,11 +126,17 @@ func (s *readerSource) take(n int) ([]byte, bool, error) {
 	s.ahead = nil
 	// Not io.ReadFull: it cannot tell the end of the stream from a reader that
 	// itself broke off with io.ErrUnexpectedEOF, as a lost connection does.
-	for got < n+1 {
+	for empty := 0; got < n+1; {
 		m, err := s.r.Read(s.buf[got : n+1])
 		got += m
+		if empty++; m > 0 {
+			empty = 0
+		}
 		if err == io.EOF {
 			break
+		}
+		if err == nil && empty == maxEmptyReads {
+			err = io.ErrNoProgress
 		}
 		if err != nil {
 			return nil, false, err

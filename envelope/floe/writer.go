@@ -7,10 +7,14 @@ import (
 )
 
 // Writer seals a stream, a batch of segments at a time, on all cores. It holds a
-// batch of plaintext and one of ciphertext: about 1 MiB for each core, or one
-// segment each where that is longer; less for a short stream. It is not safe for
-// concurrent use, and uses no goroutine between calls.
+// batch of plaintext and one of ciphertext: 1 MiB for each core, at most 4 MiB, or
+// one segment each where that is longer; less for a short stream. It is not safe
+// for concurrent use, and uses no goroutine between calls.
 type Writer struct {
+	// Stop, if set, is asked before each batch; its error ends the stream. It is
+	// where a context comes in.
+	Stop func() error
+
 	sealer   *Sealer
 	out      sink
 	batch    int     // plaintext bytes of a batch
@@ -94,14 +98,25 @@ func (w *Writer) end(last []byte) error {
 }
 
 func (w *Writer) seal(plain []byte, final bool) {
+	// Where it stays if the sink panics: who recovers must not go on behind a hole.
+	w.err = errInterrupted
+	w.err = w.sealBatch(plain, final)
+}
+
+func (w *Writer) sealBatch(plain []byte, final bool) error {
+	if w.Stop != nil {
+		if err := w.Stop(); err != nil {
+			return err
+		}
+	}
 	n := w.sealer.count(len(plain), final)
 	room := w.out.room(len(plain) + n*SegmentOverhead)
 	sealed, err := w.sealer.SealAll(room, plain, w.position, final)
-	if err == nil {
-		err = w.out.commit(sealed)
+	if err != nil {
+		return err
 	}
 	w.position += uint64(n)
-	w.err = err
+	return w.out.commit(sealed)
 }
 
 // sink takes sealed batches. room returns an empty slice with space for n bytes;
@@ -122,7 +137,10 @@ func (s *writerSink) room(n int) []byte {
 }
 
 func (s *writerSink) commit(sealed []byte) error {
-	_, err := s.w.Write(sealed)
+	n, err := s.w.Write(sealed)
+	if err == nil && n != len(sealed) {
+		err = io.ErrShortWrite // what follows would stand in the wrong place
+	}
 	return err
 }
 

@@ -1,7 +1,8 @@
 // Package expand is HKDF-Expand of RFC 5869, section 2.3, over HMAC-SHA-384, for
 // outputs of one block. Several outputs of one key share its HMAC. An envelope
 // needs eight of them: crypto/hkdf, which sets up a new HMAC for each, made up
-// half of the time in which 4 KiB are sealed.
+// half of the time in which 4 KiB are sealed. The HMAC is the standard library's, so
+// of its FIPS module; that module's own HKDF is not what runs here.
 package expand
 
 import (

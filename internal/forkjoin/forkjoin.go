@@ -16,7 +16,8 @@ func Workers() int { return runtime.GOMAXPROCS(0) }
 // returns when all calls have. After an error no new piece is begun; of several
 // errors the one of the smallest piece that was tried is returned, as a
 // sequential loop would have met it first. One piece, or one worker, costs no
-// goroutine.
+// goroutine. A panic in a piece is raised again in the caller's goroutine, once no
+// other piece is being worked on: nobody else could recover from it.
 func Do(n int, do func(i int) error) error {
 	workers := min(n, Workers())
 	if workers <= 1 {
@@ -33,6 +34,9 @@ func Do(n int, do func(i int) error) error {
 	}
 	b.work() // the caller's goroutine is a worker too
 	b.wg.Wait()
+	if b.panicked != nil {
+		panic(b.panicked)
+	}
 	return b.err
 }
 
@@ -42,14 +46,16 @@ type batch struct {
 	next atomic.Int64
 	wg   sync.WaitGroup
 
-	mu     sync.Mutex
-	failed int64
-	err    error
+	mu       sync.Mutex
+	failed   int64
+	err      error
+	panicked any
 }
 
 // work takes the next piece until none is left: pieces differ in cost, and a
 // worker may lose its core for a while.
 func (b *batch) work() {
+	defer b.catch()
 	for {
 		i := b.next.Add(1) - 1
 		if i >= b.n {
@@ -59,6 +65,15 @@ func (b *batch) work() {
 			b.next.Store(b.n)
 			b.fail(i, err)
 		}
+	}
+}
+
+func (b *batch) catch() {
+	if p := recover(); p != nil {
+		b.next.Store(b.n)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.panicked = p
 	}
 }
 

@@ -39,3 +39,30 @@ func TestFirstErrorEndsTheBatch(t *testing.T) {
 		t.Fatalf("%v after %d pieces", err, done.Load())
 	}
 }
+
+// TestPanicReachesTheCaller panics in the piece of a worker, and in the caller's
+// own: either way the caller can recover, and nothing runs on behind its back.
+func TestPanicReachesTheCaller(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for bad := range 8 {
+		var running atomic.Int32
+		func() {
+			defer func() {
+				if p := recover(); p != "piece" {
+					t.Errorf("piece %d: recovered %v", bad, p)
+				}
+				if n := running.Load(); n != 0 {
+					t.Errorf("piece %d: %d pieces run on", bad, n)
+				}
+			}()
+			Do(8, func(i int) error {
+				running.Add(1)
+				defer running.Add(-1)
+				if runtime.Gosched(); i == bad {
+					panic("piece")
+				}
+				return nil
+			})
+		}()
+	}
+}

@@ -116,7 +116,8 @@ def open_zstd(stream, padded):
         compressed, size = struct.unpack("<II", table[8 + 8 * i : 16 + 8 * i])
         frame = stream[at : at + compressed]
         p = zstandard.get_frame_parameters(frame)
-        must(0 < size <= 262144 and p.content_size == size and p.window_size <= 262144 and p.dict_id == 0, "frame")
+        must(0 < size <= 262144 and p.content_size == size and p.window_size <= 262144, "frame")
+        must(p.dict_id == 0 and not p.has_checksum and len(frame) == compressed <= 266240, "frame")
         data += zstandard.ZstdDecompressor(max_window_size=262144).decompress(frame, allow_extra_data=False)
         at += compressed
     gap = stream[at : len(stream) - len(table)]
