@@ -107,11 +107,17 @@ func wrap(ctx context.Context, kr Keyring, name string, k *dataKey, prefix []byt
 	return s, nil
 }
 
-// unwrap opens the first slot whose key the keyring knows, and no other.
+// unwrap opens the first slot whose key the keyring knows, and no other. It says
+// that the key is destroyed only if all are: one that is not known here may be
+// known tomorrow.
 func unwrap(ctx context.Context, kr Keyring, slots []slot, prefix []byte, binding [sha256.Size]byte) (*dataKey, KeyID, error) {
+	var missing error = ErrKeyDestroyed
 	for _, s := range slots {
 		key, err := kr.Derive(ctx, s.key, slotInfo(s.salt, binding))
 		if errors.Is(err, ErrKeyUnknown) {
+			if !errors.Is(err, ErrKeyDestroyed) {
+				missing = ErrKeyUnknown
+			}
 			continue
 		}
 		if err != nil {
@@ -121,7 +127,7 @@ func unwrap(ctx context.Context, kr Keyring, slots []slot, prefix []byte, bindin
 		clear(key[:])
 		return k, s.key, err
 	}
-	return nil, slots[0].key, fmt.Errorf("%w: %v", ErrKeyUnknown, slots[0].key)
+	return nil, slots[0].key, fmt.Errorf("%w: %v", missing, slots[0].key)
 }
 
 func (s slot) open(key, prefix []byte) (*dataKey, error) {

@@ -2,9 +2,11 @@ package keyring
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -21,19 +23,28 @@ const (
 
 // document is the keyring as it is stored.
 type document struct {
-	Format  string       `json:"format"`
-	Version int          `json:"version"`
-	Keys    []wrappedKey `json:"keys"`
+	Format  string     `json:"format"`
+	Version int        `json:"version"`
+	Check   []byte     `json:"check"`
+	Keys    []keyEntry `json:"keys"`
 }
 
-type wrappedKey struct {
-	Name    string    `json:"name"`
-	Version uint32    `json:"version"`
-	Created time.Time `json:"created"`
-	Wrapped []byte    `json:"wrapped"`
+// keyEntry is one version of a key, wrapped, or what is left of a destroyed one.
+type keyEntry struct {
+	Name      string    `json:"name"`
+	Version   uint32    `json:"version"`
+	Created   time.Time `json:"created"`
+	Wrapped   []byte    `json:"wrapped,omitempty"`
+	Destroyed time.Time `json:"destroyed,omitzero"`
 }
 
-func (w wrappedKey) id() envelope.KeyID { return envelope.KeyID{Name: w.Name, Version: w.Version} }
+func (e keyEntry) id() envelope.KeyID { return envelope.KeyID{Name: e.Name, Version: e.Version} }
+
+func (e keyEntry) destroyed() bool { return !e.Destroyed.IsZero() }
+
+func (e keyEntry) valid() bool {
+	return checkName(e.Name) == nil && e.Version > 0 && e.destroyed() == (len(e.Wrapped) == 0)
+}
 
 func readDocument(r io.Reader) ([]byte, error) {
 	doc, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
@@ -60,45 +71,73 @@ func parseDocument(b []byte) (document, error) {
 		return d, fmt.Errorf("%w: format %.32q, version %d", ErrDocument, d.Format, d.Version)
 	}
 	// Any passphrase would open it, and the next rotation would write under that.
-	if len(d.Keys) == 0 {
-		return d, fmt.Errorf("%w: no keys", ErrDocument)
+	if len(d.Check) == 0 || len(d.Keys) == 0 {
+		return d, fmt.Errorf("%w: no check value or no keys", ErrDocument)
 	}
-	for i, k := range d.Keys {
-		if checkName(k.Name) != nil || k.Version == 0 || i > 0 && d.Keys[i-1].compare(k) >= 0 {
+	for i, e := range d.Keys {
+		if !e.valid() || i > 0 && compareIDs(d.Keys[i-1].id(), e.id()) >= 0 {
 			return d, fmt.Errorf("%w: key %d is invalid or out of order", ErrDocument, i)
 		}
+	}
+	if name, ok := d.halfDestroyed(); ok {
+		return d, fmt.Errorf("%w: key %q is destroyed in its newest version, but not in all", ErrDocument, name)
 	}
 	return d, nil
 }
 
+// encode refuses what no reader would take: saved, it could not be opened again.
 func (d document) encode() ([]byte, error) {
 	b, err := json.MarshalIndent(d, "", "  ")
-	return append(b, '\n'), err
+	if err != nil {
+		return nil, fmt.Errorf("keyring: %w", err)
+	}
+	if len(b) >= maxDocument {
+		return nil, fmt.Errorf("%w: the document would be over %d bytes; keep the keys in several keyrings", ErrInvalid, maxDocument)
+	}
+	return append(b, '\n'), nil
 }
 
-// with returns a copy that has k as well.
-func (d document) with(k wrappedKey) document {
-	d.Keys = append(slices.Clone(d.Keys), k)
-	slices.SortFunc(d.Keys, wrappedKey.compare)
+// with returns a copy in which each of entries stands, in the place of the one of
+// the same id if there is one.
+func (d document) with(entries ...keyEntry) document {
+	all := slices.Concat(entries, d.Keys)
+	slices.SortStableFunc(all, func(a, b keyEntry) int { return compareIDs(a.id(), b.id()) })
+	d.Keys = slices.CompactFunc(all, func(a, b keyEntry) bool { return a.id() == b.id() })
 	return d
 }
 
-func (k wrappedKey) compare(o wrappedKey) int {
-	if c := strings.Compare(k.Name, o.Name); c != 0 {
-		return c
-	}
-	return int(int64(k.Version) - int64(o.Version))
+func compareIDs(a, b envelope.KeyID) int {
+	return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
 }
 
-// latest is the newest version of the named key, 0 if there is none.
-func (d document) latest(name string) uint32 {
-	var v uint32
-	for _, k := range d.Keys {
-		if k.Name == name {
-			v = max(v, k.Version)
-		}
+func (d document) search(id envelope.KeyID) (at int, found bool) {
+	return slices.BinarySearchFunc(d.Keys, id, func(e keyEntry, id envelope.KeyID) int { return compareIDs(e.id(), id) })
+}
+
+func (d document) find(id envelope.KeyID) (keyEntry, bool) {
+	if at, found := d.search(id); found {
+		return d.Keys[at], true
 	}
-	return v
+	return keyEntry{}, false
+}
+
+// named returns the versions of the named key, oldest first.
+func (d document) named(name string) []keyEntry {
+	from, _ := d.search(envelope.KeyID{Name: name})
+	to, found := d.search(envelope.KeyID{Name: name, Version: math.MaxUint32})
+	if found {
+		to++
+	}
+	return d.Keys[from:to]
+}
+
+// newest returns the newest version of the named key, destroyed or not.
+func (d document) newest(name string) (keyEntry, bool) {
+	versions := d.named(name)
+	if len(versions) == 0 {
+		return keyEntry{}, false
+	}
+	return versions[len(versions)-1], true
 }
 
 func checkName(name string) error {

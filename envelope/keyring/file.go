@@ -9,18 +9,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 )
-
-// lockPause lies between two attempts to take the lock.
-const lockPause = 10 * time.Millisecond
 
 // File keeps the document in a file that only its owner can read. The folder
 // must exist. A symbolic link is followed, and stays. It needs a Unix file
 // system: elsewhere its methods answer errors.ErrUnsupported.
-func File(path string) Storage { return file(path) }
+//
+// Older documents, which only saves that a crash cut off leave behind, go with
+// [Keyring.Destroy].
+func File(path string) Storage { return file{path, osDisk{}} }
 
-type file string
+type file struct {
+	path string
+	disk disk
+}
 
 // Load refuses a file that others can read: a keyring that was readable once
 // must be taken as known.
@@ -31,7 +33,7 @@ func (f file) Load(ctx context.Context) ([]byte, string, error) {
 	if err := checkPlatform(); err != nil {
 		return nil, "", err
 	}
-	in, err := os.Open(string(f))
+	in, err := os.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
@@ -44,7 +46,7 @@ func (f file) Load(ctx context.Context) ([]byte, string, error) {
 		return nil, "", fmt.Errorf("keyring: %w", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, "", fmt.Errorf("%w: %s has mode %04o; make it 0600", ErrPermissions, f, info.Mode().Perm())
+		return nil, "", fmt.Errorf("%w: %s has mode %04o; make it 0600", ErrPermissions, f.path, info.Mode().Perm())
 	}
 	doc, err := readDocument(in)
 	return doc, revisionOf(doc), err
@@ -58,11 +60,7 @@ func revisionOf(doc []byte) string {
 // Save writes beside the file and renames over it, both made durable: a crash at
 // any point leaves the old document or the new one.
 func (f file) Save(ctx context.Context, doc []byte, revision string) error {
-	f, err := f.resolve()
-	if err != nil {
-		return err
-	}
-	unlock, err := f.lock(ctx)
+	f, unlock, err := f.lockResolved(ctx)
 	if err != nil {
 		return err
 	}
@@ -83,15 +81,15 @@ func (f file) Save(ctx context.Context, doc []byte, revision string) error {
 // resolve is the file behind symbolic links. A rename over a link would leave two
 // documents that grow apart, and a lock beside it would be another lock.
 func (f file) resolve() (file, error) {
-	real, err := filepath.EvalSymlinks(string(f))
+	real, err := filepath.EvalSymlinks(f.path)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return file(real), fileError(err)
+		return file{real, f.disk}, fileError(err)
 	}
-	if _, err := os.Lstat(string(f)); err == nil {
-		return f, fmt.Errorf("%w: %s is a link to nothing; make the keyring where the link shall lead", ErrInvalid, f)
+	if _, err := os.Lstat(f.path); err == nil {
+		return f, fmt.Errorf("%w: %s is a link to nothing; make the keyring where the link shall lead", ErrInvalid, f.path)
 	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(string(f)))
-	return file(filepath.Join(dir, filepath.Base(string(f)))), fileError(err)
+	dir, err := filepath.EvalSymlinks(filepath.Dir(f.path))
+	return file{filepath.Join(dir, filepath.Base(f.path)), f.disk}, fileError(err)
 }
 
 func fileError(err error) error {
@@ -99,62 +97,4 @@ func fileError(err error) error {
 		return fmt.Errorf("keyring: %w", err)
 	}
 	return nil
-}
-
-// lock makes load, compare and rename one step among processes. The lock is a
-// file of its own, as the document's inode changes with every save.
-func (f file) lock(ctx context.Context) (unlock func(), err error) {
-	if err := checkPlatform(); err != nil {
-		return nil, err
-	}
-	l, err := os.OpenFile(string(f)+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
-	}
-	if err := waitForLock(ctx, l); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("keyring: locking: %w", err)
-	}
-	return func() { l.Close() }, nil
-}
-
-// waitForLock tries again and again, since the call that waits heeds no context.
-func waitForLock(ctx context.Context, l *os.File) error {
-	pause := time.NewTicker(lockPause)
-	defer pause.Stop()
-	for {
-		if taken, err := tryLock(l); taken || err != nil {
-			return err
-		}
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func (f file) replace(doc []byte) error {
-	dir := filepath.Dir(string(f))
-	tmp, err := os.CreateTemp(dir, ".keyring-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // of no use once renamed
-	_, err = tmp.Write(doc)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), string(f)); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/hipaakit/hipaakit/envelope"
 )
 
+func osFile(path string) file { return file{path, osDisk{}} }
+
 func TestFileOpenToOthersIsRefused(t *testing.T) {
 	_, path := testKeyring(t)
 	for _, mode := range []os.FileMode{0o640, 0o604, 0o620} {
@@ -38,13 +40,13 @@ func TestFileIsPrivateAndLeavesNothingBehind(t *testing.T) {
 // TestLockIsWaitedForWithTheContext has somebody else hold the lock for good.
 func TestLockIsWaitedForWithTheContext(t *testing.T) {
 	k, path := testKeyring(t)
-	release, err := file(path).lock(t.Context())
+	release, err := osFile(path).lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := file(path).lock(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := osFile(path).lock(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	done := make(chan error)
@@ -60,7 +62,7 @@ func TestLockIsWaitedForWithTheContext(t *testing.T) {
 
 func TestLockExcludes(t *testing.T) {
 	_, path := testKeyring(t)
-	release, err := file(path).lock(t.Context())
+	release, err := osFile(path).lock(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

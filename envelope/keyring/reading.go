@@ -3,17 +3,10 @@ package keyring
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/hipaakit/hipaakit/envelope"
 )
-
-func (k *Keyring) current() *state {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return k.state
-}
 
 func (k *Keyring) acquire(ctx context.Context) (release func(), err error) {
 	select {
@@ -24,15 +17,32 @@ func (k *Keyring) acquire(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// vainPause is how long a reading that found nothing new is not repeated. Anybody
-// can write a header that asks for sixteen keys which were never made.
+// Reload reads the document again now: what a process does when it hears that
+// keys were added or destroyed elsewhere. It returns when the followers have been
+// told of what was destroyed, with their errors, if any.
+func (k *Keyring) Reload(ctx context.Context) error {
+	release, err := k.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	err = func() error {
+		defer release() // a follower may need the turn
+		return k.read(ctx)
+	}()
+	return errors.Join(err, errors.Join(k.tell(ctx, nil)...))
+}
+
+// vainPause is how long a reading that found nothing new, or failed, is not
+// repeated. Anybody can write a header that asks for sixteen keys which were
+// never made.
 const vainPause = time.Second
 
 // ask asks again, after another reading of the document, for a key that is not
-// known. It says how many readings there had been when it was not.
+// known. It says how many readings there had been when it was not. A destroyed
+// one is not looked for: it never comes back.
 func (k *Keyring) ask(ctx context.Context, name string, what func() (reads uint64, err error)) error {
 	seen, err := what()
-	if !errors.Is(err, envelope.ErrKeyUnknown) || checkName(name) != nil {
+	if !errors.Is(err, envelope.ErrKeyUnknown) || errors.Is(err, envelope.ErrKeyDestroyed) || checkName(name) != nil {
 		return err
 	}
 	if err := k.reread(ctx, seen); err != nil {
@@ -50,10 +60,7 @@ func (k *Keyring) reread(ctx context.Context, seen uint64) error {
 		return err
 	}
 	defer release()
-	k.mu.RLock()
-	done := k.reads > seen
-	k.mu.RUnlock()
-	if done || time.Since(k.vain) < vainPause {
+	if s := k.current(); s != nil && s.reads > seen || time.Since(k.vain) < vainPause {
 		return nil
 	}
 	return k.readAnew(ctx)
@@ -62,7 +69,7 @@ func (k *Keyring) reread(ctx context.Context, seen uint64) error {
 // readAnew notes whether the reading was in vain.
 func (k *Keyring) readAnew(ctx context.Context) error {
 	old := k.current()
-	if err := k.read(ctx); err != nil {
+	if err := k.readOnce(ctx); err != nil {
 		return err
 	}
 	if s := k.current(); old != nil && s != nil && s.revision == old.revision {
@@ -71,14 +78,51 @@ func (k *Keyring) readAnew(ctx context.Context) error {
 	return nil
 }
 
-// read replaces the state by the stored document's. Its caller holds turn. Keys
-// known already are not unwrapped again, so that a re-reading is cheap.
-func (k *Keyring) read(ctx context.Context) error {
-	b, revision, err := k.storage.Load(ctx)
+// lostReading is one that failed.
+type lostReading struct {
+	err error
+	at  time.Time
+}
+
+// readOnce reads for all who wait for the turn: what failed for the first fails for
+// the others, who would each wait for a storage that does not answer.
+func (k *Keyring) readOnce(ctx context.Context) error {
+	if k.lost.err != nil && time.Since(k.lost.at) < vainPause {
+		return k.lost.err
+	}
+	err := k.read(ctx)
+	if ctx.Err() == nil { // else it failed for this caller alone
+		k.lost = lostReading{err, time.Now()}
+	}
+	k.tellSoon()
+	return err
+}
+
+// readLately reads the document, unless somebody did a moment ago, so that one
+// reading does for many keys. The moment is short beside a lifetime.
+func (k *Keyring) readLately(ctx context.Context) error {
+	if k.lately() {
+		return nil
+	}
+	release, err := k.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	doc, err := parseDocument(b)
+	defer release()
+	if k.lately() {
+		return nil
+	}
+	return k.readOnce(ctx)
+}
+
+func (k *Keyring) lately() bool {
+	s := k.current()
+	return s != nil && time.Since(s.ended) < min(vainPause, k.lifetime/8)
+}
+
+// read takes over the stored document. Its caller holds turn.
+func (k *Keyring) read(ctx context.Context) error {
+	next, err := k.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,29 +130,55 @@ func (k *Keyring) read(ctx context.Context) error {
 	if old == nil {
 		return ErrClosed
 	}
-	next := &state{doc: doc, revision: revision, keys: make(map[envelope.KeyID][]byte, len(doc.Keys))}
-	for _, w := range doc.Keys {
-		id := envelope.KeyID{Name: w.Name, Version: w.Version}
-		if key, ok := old.keys[id]; ok {
-			next.keys[id] = key
-			continue
-		}
-		key, err := k.protector.Unwrap(ctx, id, w.Wrapped)
-		if err != nil {
-			return fmt.Errorf("keyring: unwrapping %v: %w", id, err)
-		}
-		next.keys[id] = key
+	if err := next.doc.follows(old.doc); err != nil {
+		return err
 	}
-	return k.install(next)
+	fresh, err := k.unwrapNew(ctx, next.doc)
+	if err == nil {
+		return k.install(next, fresh)
+	}
+	// What is destroyed is destroyed, even if new keys cannot be had because the
+	// secret was wiped: those stay unknown.
+	buried := *old
+	buried.doc = old.doc.with(next.doc.tombstones()...)
+	return errors.Join(err, k.install(&buried, nil))
 }
 
-func (k *Keyring) install(next *state) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.state == nil {
-		return ErrClosed
+func (k *Keyring) load(ctx context.Context) (*state, error) {
+	began := time.Now()
+	b, revision, err := k.storage.Load(ctx)
+	if err != nil {
+		return nil, err
 	}
-	k.state = next
-	k.reads++
-	return nil
+	doc, err := parseDocument(b)
+	if err != nil {
+		return nil, err
+	}
+	var reads uint64
+	if s := k.current(); s != nil {
+		reads = s.reads + 1
+	}
+	return &state{doc: doc, revision: revision, reads: reads, began: began, ended: time.Now()}, nil
+}
+
+// unwrapNew unwraps what a local protector has not unwrapped yet. Keys in memory
+// are not unwrapped again, so that a re-reading is cheap, and works without the
+// secret as long as nobody added a key.
+func (k *Keyring) unwrapNew(ctx context.Context, doc document) (keyBatch, error) {
+	fresh := keyBatch{}
+	if k.remote != nil {
+		return fresh, nil
+	}
+	for _, e := range doc.Keys {
+		if e.destroyed() || k.holds(e.id()) {
+			continue
+		}
+		key, err := unwrapKey(ctx, k.protector, e)
+		if err != nil {
+			fresh.wipe()
+			return nil, err
+		}
+		fresh[e.id()] = &held{key: key, wrapped: e.Wrapped}
+	}
+	return fresh, nil
 }

@@ -70,37 +70,6 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// memory keeps a document without a file system, whose waits a synctest bubble
-// cannot see.
-type memory struct {
-	mu    sync.Mutex
-	doc   []byte
-	loads int
-}
-
-func (m *memory) Load(context.Context) ([]byte, string, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.loads++
-	return m.doc, revisionOf(m.doc), nil
-}
-
-func (m *memory) Save(_ context.Context, doc []byte, _ string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.doc = doc
-	return nil
-}
-
-// readSince is how often the document was read since it was last asked.
-func (m *memory) readSince() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := m.loads
-	m.loads = 0
-	return n
-}
-
 // twoNodes returns keyrings of two processes over one document.
 func twoNodes(t *testing.T) (writer, reader *Keyring, m *memory) {
 	t.Helper()
@@ -197,4 +166,28 @@ func TestNameAddedElsewhereIsFound(t *testing.T) {
 	if n := m.readSince(); n != 1 {
 		t.Errorf("the document was read %d times", n)
 	}
+}
+
+// TestFailedReadingIsSharedByAllWhoAsk: a storage in trouble is not asked by every
+// request, and is asked again a second later.
+func TestFailedReadingIsSharedByAllWhoAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		writer, reader, m := twoNodes(t)
+		if _, err := writer.Rotate(t.Context(), envelope.DefaultKey); err != nil {
+			t.Fatal(err)
+		}
+		m.readSince()
+		m.with(func() { m.loadErr = errOutage })
+		for range 50 {
+			if _, err := reader.Derive(t.Context(), id(2), nil); !errors.Is(err, errOutage) {
+				t.Fatal(err)
+			}
+		}
+		if n := m.readSince(); n != 1 {
+			t.Errorf("the document was read %d times", n)
+		}
+		m.with(func() { m.loadErr = nil })
+		time.Sleep(vainPause)
+		mustDerive(t, reader, id(2))
+	})
 }

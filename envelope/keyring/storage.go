@@ -12,3 +12,12 @@ type Storage interface {
 	// [ErrChanged].
 	Save(ctx context.Context, doc []byte, revision string) error
 }
+
+// History is a [Storage] in which older documents may be left: a versioned
+// bucket's, or those of saves that did not come to their end. A destroyed key is
+// still in them.
+type History interface {
+	// RemoveOld removes all but the current document, and nothing that another
+	// process is just about to save.
+	RemoveOld(ctx context.Context) error
+}

@@ -1,0 +1,89 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hipaakit/hipaakit/envelope"
+)
+
+// answer is what came of an unwrapping.
+type answer struct {
+	held  *held
+	began time.Time // when the document was read that held comes from
+	// refused says that the service was reached and said no: an error of the
+	// storage, whatever it is, says nothing about the key.
+	refused bool
+}
+
+// unwrap asks the service, out of a document just read: after a destruction
+// elsewhere the old document would still give the key.
+func (k *Keyring) unwrap(ctx context.Context, id envelope.KeyID) (answer, error) {
+	if err := k.readLately(ctx); err != nil {
+		return answer{}, fmt.Errorf("keyring: before unwrapping %v: %w", id, err)
+	}
+	s := k.current()
+	if s == nil {
+		return answer{}, ErrClosed
+	}
+	e, ok := s.doc.find(id)
+	if !ok || e.destroyed() {
+		return answer{}, envelope.ErrKeyDestroyed
+	}
+	key, err := unwrapKey(ctx, k.protector, e)
+	if err != nil {
+		return answer{refused: errors.Is(err, ErrProtector) || errors.Is(err, ErrDenied)}, err
+	}
+	return answer{held: &held{key: key, wrapped: e.Wrapped}, began: s.began}, nil
+}
+
+// unwrapKey holds a protector to the size that it owes: HKDF would take any.
+func unwrapKey(ctx context.Context, p Protector, e keyEntry) ([]byte, error) {
+	key, err := p.Unwrap(ctx, e.id(), e.Wrapped)
+	if err == nil && len(key) != KeySize {
+		clear(key)
+		err = fmt.Errorf("%w: not a key of %d bytes", ErrProtector, KeySize)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keyring: unwrapping %v: %w", e.id(), err)
+	}
+	return key, nil
+}
+
+// finish publishes what came of u.
+func (k *Keyring) finish(id envelope.KeyID, u *unwrapping, a answer, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.unwrappings, id)
+	if err == nil {
+		err = k.keep(id, a)
+	}
+	switch {
+	case err == nil:
+		delete(k.pauses, id)
+	case k.state == nil:
+		err = ErrClosed
+	case errors.Is(err, envelope.ErrKeyDestroyed):
+	case u.abandoned && !a.refused:
+		err = errAbandoned
+	default:
+		k.fail(id, err, a.refused)
+	}
+	u.err = err
+	close(u.done)
+}
+
+// keep holds what was unwrapped, unless keyring or key ended in the meantime.
+func (k *Keyring) keep(id envelope.KeyID, a answer) error {
+	if k.state == nil {
+		clear(a.held.key)
+		return ErrClosed
+	}
+	if e, ok := k.state.doc.find(id); !ok || e.destroyed() {
+		clear(a.held.key)
+		return envelope.ErrKeyDestroyed
+	}
+	return k.hold(id, a.held, a.began)
+}
