@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the full test suite needs and this machine lacks: a C compiler (for
 # the race detector), git, Python, MariaDB and the zstd command from Debian's
-# packages; versitygw, the linters and two Python packages in .tools. Does nothing
-# where all is there.
+# packages; versitygw, the linters, two Python packages and moto in .tools. Does
+# nothing where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,6 +31,17 @@ fi
 python=$PWD/.tools/python
 if ! PYTHONPATH=$python python3 -c 'import cryptography, zstandard' 2>/dev/null; then
 	python3 -m pip install -q --root-user-action=ignore --target "$python" cryptography zstandard
+fi
+
+# AWS's control APIs and KMS. In a folder of its own: its hundred dependencies must
+# not become those of the decoder. Only a whole installation gets its name.
+moto=$PWD/.tools/moto
+if ! PYTHONPATH=$moto python3 -c '
+import sys, moto, moto.server, moto.kms.responses
+sys.exit(moto.__version__ != "5.2.1" or not moto.__file__.startswith(sys.argv[1]))' "$moto/" 2>/dev/null; then
+	rm -rf "$moto" "$moto.part"
+	python3 -m pip install -q --root-user-action=ignore --target "$moto.part" 'moto[server]==5.2.1'
+	mv "$moto.part" "$moto"
 fi
 
 # A tool is installed once for each version: the stamp names it.

@@ -1,6 +1,6 @@
 // Package testbed starts the real servers that tests attack: two MariaDB
-// servers that can be killed, stopped and frozen one by one, and an S3 server
-// on a local disk.
+// servers that can be killed, stopped and frozen one by one, an S3 server on a
+// local disk, and AWS's other services in memory.
 //
 // Everything runs on loopback, behind TLS with certificates made in the test
 // itself, as an ordinary user where the server refuses root, on ports nobody
