@@ -68,9 +68,9 @@ func (b *bench) ramHit() error {
 	for i, k := range keys {
 		peer.Add(k, records[i])
 	}
-	return b.compare("diskcache: RAM hit 4 KiB", goal{peer: "golang-lru", factor: 1.5, most: 150},
-		contender{"diskcache", func(times int) error { return getAll(c, keys, times) }},
-		contender{"golang-lru", func(times int) error {
+	return b.compare("diskcache", "RAM hit 4 KiB", goal{peer: "golang-lru", factor: 1.5, most: 150},
+		contender{name: "diskcache", do: func(times int) error { return getAll(c, keys, times) }},
+		contender{name: "golang-lru", do: func(times int) error {
 			for i := range times {
 				if _, ok := peer.Get(keys[i%n]); !ok {
 					return errors.New("golang-lru: a miss")
@@ -112,9 +112,9 @@ func (b *bench) diskHit(size string, factor float64, keys []string, records [][]
 	if err != nil {
 		return err
 	}
-	return b.compare("diskcache: disk hit "+size, goal{peer: "os.ReadFile", factor: factor},
-		contender{"diskcache", func(times int) error { return getAll(c, keys, times) }},
-		contender{"os.ReadFile", func(times int) error {
+	return b.compare("diskcache", "disk hit "+size, goal{peer: "os.ReadFile", factor: factor},
+		contender{name: "diskcache", do: func(times int) error { return getAll(c, keys, times) }},
+		contender{name: "os.ReadFile", do: func(times int) error {
 			for i := range times {
 				if _, err := os.ReadFile(plain[i%len(plain)]); err != nil {
 					return err
@@ -152,8 +152,8 @@ func (b *bench) put() error {
 		return err
 	}
 	next := 0
-	return b.compare("diskcache: put 4 KiB", goal{peer: "create+rename", factor: 1, most: 10_000},
-		contender{"diskcache", func(times int) error {
+	return b.compare("diskcache", "put 4 KiB", goal{peer: "create+rename", factor: 1, most: 10_000},
+		contender{name: "diskcache", do: func(times int) error {
 			for i := range times {
 				k := keys[i%n]
 				if err := c.Put(k, diskcache.NewView(records[i%n]), diskcache.Meta{Version: "1"}, c.Fence(k)); err != nil {
@@ -162,7 +162,7 @@ func (b *bench) put() error {
 			}
 			return nil
 		}},
-		contender{"create+rename", func(times int) error {
+		contender{name: "create+rename", do: func(times int) error {
 			for i := range times {
 				next++
 				tmp := filepath.Join(dir, "tmp")

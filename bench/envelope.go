@@ -1,93 +1,82 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"fmt"
-	"path/filepath"
-
-	"github.com/klauspost/compress/zstd"
+	"runtime"
 
 	"github.com/hipaakit/hipaakit/envelope"
-	"github.com/hipaakit/hipaakit/envelope/keyring"
 )
 
-// envelopeSuite seals one mebibyte: without compression beside bare AES-GCM, with
-// it beside bare zstd.
+// envelopeSuite seals and opens objects of several sizes beside whoever else does.
 func envelopeSuite(b *bench) error {
-	ctx := context.Background()
-	p, err := keyring.Raw(keyring.NewSecret(bytes.Repeat([]byte{1}, keyring.KeySize)))
-	if err != nil {
-		return err
-	}
-	kr, err := keyring.Create(ctx, keyring.File(filepath.Join(b.dir, "keyring")), p)
+	kr, err := b.newKeyring()
 	if err != nil {
 		return err
 	}
 	defer kr.Close()
-	data := b.slices(1<<20, 1)[0]
-	aead, err := newGCM()
+	kinds, err := inputs(b.data, b.most())
 	if err != nil {
 		return err
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithEncoderConcurrency(1))
-	if err != nil {
+	if err := b.warm(kr); err != nil {
 		return err
 	}
-	for _, c := range []struct {
-		name   string
-		level  envelope.Compression
-		factor float64
-		peer   contender
-	}{
-		{"uncompressed", envelope.CompressNone, 1 / 0.85, contender{"raw AES-GCM", func(times int) error {
-			buf := make([]byte, 0, len(data)+64)
-			for range times {
-				buf = aead.Seal(buf[:0], nil, data, nil)
-			}
-			return nil
-		}}},
-		{"compressed", envelope.CompressFast, 1 / 0.95, contender{"bare zstd", func(times int) error {
-			buf := make([]byte, 0, len(data))
-			for range times {
-				buf = enc.EncodeAll(data, buf[:0])
-			}
-			return nil
-		}}},
-	} {
-		if err := b.seal(ctx, kr, c.name, c.level, goal{peer: c.peer.name, factor: c.factor}, data, c.peer); err != nil {
+	s := envelopeBench{b, kr, kinds}
+	for _, part := range []func() error{s.uncompressed, s.compressed, s.twoCores, s.segments, s.allocations} {
+		if err := part(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *bench) seal(ctx context.Context, kr envelope.Keyring, name string, level envelope.Compression, g goal, data []byte, peer contender) error {
-	here := envelope.Binding{Store: "bench", Key: "object"}
-	sealed, err := envelope.Seal(ctx, nil, data, kr, here, envelope.Options{Compression: level})
-	if err != nil {
-		return err
-	}
-	if opened, _, err := envelope.Open(ctx, nil, sealed, kr, here); err != nil || !bytes.Equal(opened, data) {
-		return fmt.Errorf("what was sealed does not open: %w", err)
-	}
-	buf := make([]byte, 0, len(data)+len(data)/100+4096)
-	return b.compare("envelope: seal 1 MiB, "+name, g, contender{"envelope", func(times int) error {
-		for range times {
-			if _, err := envelope.Seal(ctx, buf[:0], data, kr, here, envelope.Options{Compression: level}); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}, peer)
+type envelopeBench struct {
+	*bench
+	kr    envelope.Keyring
+	kinds []input
 }
 
-func newGCM() (cipher.AEAD, error) {
-	block, err := aes.NewCipher(make([]byte, 32))
-	if err != nil {
-		return nil, err
+// warm has package envelope make its encoders and decoder while all cores are there:
+// it makes them once, for as many as it finds.
+func (b *bench) warm(kr envelope.Keyring) error {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(b.cores))
+	for _, l := range levels {
+		s := oneShot(kr, envelope.Options{Compression: l.ours})
+		if _, err := s.proved(newRecords(make([]byte, 1<<10), 1<<10, 1)); err != nil {
+			return fmt.Errorf("level %s: %w", l.name, err)
+		}
 	}
-	return cipher.NewGCMWithRandomNonce(block)
+	return nil
+}
+
+// bothWays plays two matches of the same schemes: sealing and opening.
+func (s envelopeBench) bothWays(title, name string, r records, ours []promise, peers []scheme) error {
+	seal := match{table: "envelope: sealing, " + title, bytes: r.size()}
+	open := match{table: "envelope: opening, " + title, bytes: r.size()}
+	for _, o := range ours {
+		opening, err := o.opening(r)
+		if err != nil {
+			return err
+		}
+		seal.ours = append(seal.ours, entrant{name + ", " + o.name, o.seals, o.sealing(r)})
+		open.ours = append(open.ours, entrant{name + ", " + o.name, o.opens, opening})
+	}
+	for _, p := range peers {
+		opening, err := p.opening(r)
+		if err != nil {
+			return err
+		}
+		seal.peers = append(seal.peers, p.sealing(r))
+		open.peers = append(open.peers, opening)
+	}
+	if err := s.play(seal); err != nil {
+		return err
+	}
+	return s.play(open)
+}
+
+// promise is a scheme of ours and what it shall reach.
+type promise struct {
+	scheme
+	seals, opens goal
 }

@@ -5,44 +5,114 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 )
 
-var testPace = pace{rounds: 3, round: time.Millisecond}
+// tiny goes through everything with as little data as there can be.
+var tiny = plan{
+	pace:  pace{rounds: 3, round: 100 * time.Microsecond},
+	plain: []int{4 << 10, 64 << 10, 1 << 20}, zstd: []int{300 << 10}, everyLevel: true,
+	segmentLengths: []int{16 << 10, 64 << 10, 128 << 10}, segmentSizes: []int{70 << 10}, large: 2 << 20,
+	cores: []int{70 << 10}, together: 8 << 10,
+}
 
-// TestEverySuiteRuns takes every suite through a run of a second; what it
-// measures means nothing, that it measures something does.
+// everyTable is what a run must have measured.
+var everyTable = []string{
+	"diskcache",
+	"envelope: sealing, uncompressed: FHIR-like JSON", "envelope: opening, uncompressed: FHIR-like JSON",
+	"envelope: size stored: FHIR-like JSON", "envelope: size stored: image-like samples",
+	"envelope: sealing, compressed: FHIR-like JSON", "envelope: opening, compressed: FHIR-like JSON",
+	"envelope: sealing, compressed: image-like samples", "envelope: opening, compressed: image-like samples",
+	"envelope: gain of a second core, uncompressed", "envelope: gain of a second core, compressed",
+	"envelope: sealing, by segment length, ours 64 KiB", "envelope: opening, by segment length, ours 64 KiB",
+	"envelope: reading 64 KiB of 2 MiB, by segment length, ours 64 KiB",
+	"envelope: allocations, uncompressed", "envelope: allocations, compressed", "envelope: allocations of each further segment or frame",
+}
+
+// TestEverySuiteRuns takes every suite through a run of seconds; what it measures
+// means nothing, that it measures something does.
 func TestEverySuiteRuns(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "results.json")
-	b := bench{pace: testPace}
+	b := bench{plan: tiny}
 	var out bytes.Buffer
+	cores := runtime.GOMAXPROCS(0)
 	if err := b.run("", file, &out); err != nil {
 		t.Fatal(err)
+	}
+	if runtime.GOMAXPROCS(0) != cores {
+		t.Error("the run left the process on another number of cores")
+	}
+	if _, err := os.Stat(b.dir); !os.IsNotExist(err) {
+		t.Errorf("the run's folder is still there: %v", err)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var results []map[string]any
+	var results []result
 	if err := json.Unmarshal(text, &results); err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	for _, r := range results {
-		name := r["case"].(string)
-		seen[strings.SplitN(name, ":", 2)[0]] = true
-		if r["ours"].(float64) <= 0 || len(r["peers"].(map[string]any)) == 0 || r["unit"] == "" || r["goal"] == "" {
-			t.Errorf("%v", r)
-		}
-		if _, ok := r["met"].(bool); !ok || !strings.Contains(out.String(), name) {
-			t.Errorf("%v is not in the table, or met is no truth", name)
+		seen[r.Table]++
+		checkResult(t, r)
+		if !strings.Contains(out.String(), r.Table) || !strings.Contains(out.String(), r.Case) {
+			t.Errorf("%s, %s is not printed", r.Table, r.Case)
 		}
 	}
-	for name := range suites {
-		if !seen[name] {
-			t.Errorf("no result of suite %s", name)
+	for _, name := range everyTable {
+		if seen[name] == 0 {
+			t.Errorf("no table %q", name)
+		}
+		delete(seen, name)
+	}
+	if len(seen) > 0 {
+		t.Errorf("tables that this test does not know: %v", seen)
+	}
+	checkGoals(t, results)
+}
+
+// checkResult demands that each contender has a value. It can be 0 where there is
+// nothing to allocate, or all is in memory already.
+func checkResult(t *testing.T, r result) {
+	t.Helper()
+	if r.Unit == allocations || r.Unit == fetched {
+		return
+	}
+	if r.Ours <= 0 || len(r.Peers) == 0 || r.Unit == "" {
+		t.Errorf("%+v", r)
+	}
+	for name, v := range r.Peers {
+		if v <= 0 {
+			t.Errorf("%s, %s: %s has %v", r.Table, r.Case, name, v)
+		}
+	}
+}
+
+// checkGoals demands that what is promised is what the lines are held against.
+func checkGoals(t *testing.T, results []result) {
+	t.Helper()
+	for _, want := range [][3]string{
+		{"sealing, uncompressed", "4 KiB, one-shot", "at most 15.00 us"},
+		{"opening, uncompressed", "4 KiB, stream", "at most 15.00 us"},
+		{"sealing, uncompressed", "64 KiB, one-shot", "0.48 of raw AES-GCM"},
+		{"sealing, uncompressed", "1 MiB, stream", "0.85 of raw AES-GCM, ahead of the others"},
+		{"opening, uncompressed", "1 MiB, one-shot", "0.85 of raw AES-GCM"},
+		{"sealing, compressed", "300 KiB fast, one-shot", "0.95 of zstd, 256 KiB frames"},
+		{"opening, compressed", "300 KiB best, stream", "0.95 of zstd, 256 KiB frames"},
+		{"gain of a second core", "seal 70 KiB, one-shot", "0.9 of halves, raw AES-GCM"},
+		{"allocations of each further", "open compressed, stream", "at most 0.1"},
+	} {
+		found := false
+		for _, r := range results {
+			found = found || strings.Contains(r.Table, want[0]) && r.Case == want[1] && r.Goal == want[2]
+		}
+		if !found {
+			t.Errorf("no line with %q", want)
 		}
 	}
 }
@@ -51,45 +121,9 @@ func TestOnlyAndDataAreChecked(t *testing.T) {
 	for what, c := range map[string]struct{ only, data string }{
 		"there are": {only: "cache"}, "is not absolute": {data: "../data"}, "holds no data": {data: t.TempDir()}, "no such file": {data: "/nowhere/at/all"},
 	} {
-		b := bench{pace: testPace, data: c.data}
+		b := bench{plan: tiny, data: c.data}
 		if err := b.run(c.only, "", &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%+v: %v", c, err)
 		}
-	}
-}
-
-func TestDataFolderIsUsed(t *testing.T) {
-	dir := t.TempDir()
-	os.WriteFile(filepath.Join(dir, "a"), []byte("records"), 0o600)
-	all, err := corpus(dir)
-	if err != nil || len(all) != corpusSize || !bytes.HasPrefix(all, []byte("recordsrecords")) {
-		t.Fatalf("%d bytes, %v", len(all), err)
-	}
-}
-
-func TestGoalIsMeasuredInTheSameRun(t *testing.T) {
-	peers := map[string]float64{"peer": 100}
-	for _, c := range []struct {
-		g    goal
-		ours float64
-		met  bool
-	}{
-		{goal{peer: "peer", factor: 1.5}, 150, true}, {goal{peer: "peer", factor: 1.5}, 151, false},
-		{goal{peer: "peer", factor: 1.5, most: 120}, 130, false}, {goal{peer: "peer", factor: 0.4}, 39, true},
-		{goal{peer: "nobody", factor: 1.5}, 1, false},
-	} {
-		if c.g.met(c.ours, peers) != c.met {
-			t.Errorf("%v: %v with ours %v", c.g, !c.met, c.ours)
-		}
-	}
-}
-
-func TestMedianOfEachContender(t *testing.T) {
-	sleep := func(d time.Duration) func(int) error {
-		return func(n int) error { time.Sleep(time.Duration(n) * d); return nil }
-	}
-	m, err := testPace.measure([]contender{{"fast", sleep(50 * time.Microsecond)}, {"slow", sleep(5 * time.Millisecond)}})
-	if err != nil || m[0] >= m[1] {
-		t.Fatalf("%v, %v", m, err)
 	}
 }

@@ -2,85 +2,90 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"maps"
-	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
-// result is one line of the table.
+// Units of a result.
+const (
+	nanoseconds = "ns/op"
+	fetched     = "bytes read"
+	gain        = "times as fast" // on more cores than one
+	smaller     = "times smaller" // than the data
+	allocations = "allocs/op"
+)
+
+// result is one line of a table.
 type result struct {
-	Case  string             `json:"case"`
-	Unit  string             `json:"unit"`
+	Table string `json:"table"`
+	Case  string `json:"case"`
+	Unit  string `json:"unit"`
+	// Bytes of data in one operation; 0 where there is no sense in it.
+	Bytes int                `json:"bytes,omitempty"`
 	Ours  float64            `json:"ours"`
 	Peers map[string]float64 `json:"peers"`
-	Goal  string             `json:"goal"`
-	Met   bool               `json:"met"`
+	// Heap is the bytes taken by what is counted in allocations; "ours" are ours.
+	Heap map[string]float64 `json:"heap,omitempty"`
+	Goal string             `json:"goal,omitempty"` // empty: nothing was promised
+	Met  bool               `json:"met"`
+	// Void is why this run cannot judge the goal; empty: it can.
+	Void string `json:"void,omitempty"`
+
+	order []string // of the peers, as they were given
 }
 
-// goal is what ours must reach: at most factor times the peer's time, and, if
-// most is not 0, at most that many nanoseconds.
+// better is how many times better ours is than the peer: faster, smaller, or
+// with more gain.
+func (r result) better(peer string) float64 {
+	if r.Unit == gain || r.Unit == smaller {
+		return r.Ours / r.Peers[peer]
+	}
+	return r.Peers[peer] / r.Ours
+}
+
+// goal is what ours must reach. The zero goal is none.
 type goal struct {
-	peer   string
-	factor float64
-	most   float64
+	peer   string  // beside which
+	factor float64 // at most so many times the peer's time
+	ahead  bool    // and ahead of all other peers
+	most   float64 // and, if not 0, at most that much, in the result's unit
 }
 
-func (g goal) String() string {
-	s := fmt.Sprintf("at most %.3g x %s", g.factor, g.peer)
-	if g.factor < 1 {
-		s = fmt.Sprintf("%.3g times as fast as %s", 1/g.factor, g.peer)
+// in is the goal in words, where most is of that unit.
+func (g goal) in(unit string) string {
+	var s []string
+	switch {
+	case g.peer == "":
+	case g.factor < 1:
+		s = append(s, fmt.Sprintf("%.3g times as fast as %s", 1/g.factor, g.peer))
+	default:
+		s = append(s, fmt.Sprintf("%.3g of %s", 1/g.factor, g.peer))
+	}
+	if g.ahead {
+		s = append(s, "ahead of the others")
 	}
 	if g.most > 0 {
-		s += fmt.Sprintf(", at most %.0f ns", g.most)
+		s = append(s, "at most "+quantity(g.most, unit))
 	}
-	return s
+	return strings.Join(s, ", ")
 }
 
-func (g goal) met(ours float64, peers map[string]float64) bool {
-	peer, ok := peers[g.peer]
-	return ok && ours <= g.factor*peer && (g.most == 0 || ours <= g.most)
+func (g goal) met(r result) bool {
+	if _, ok := r.Peers[g.peer]; g.peer != "" && (!ok || r.better(g.peer) < 1/g.factor) {
+		return false
+	}
+	for peer := range r.Peers {
+		if g.ahead && peer != g.peer && r.better(peer) <= 1 {
+			return false
+		}
+	}
+	return g.most == 0 || r.Ours <= g.most
 }
 
-// compare measures ours and the peers and notes the result, in ns per operation.
-func (b *bench) compare(name string, g goal, ours contender, peers ...contender) error {
-	medians, err := b.pace.measure(append([]contender{ours}, peers...))
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	r := result{Case: name, Unit: "ns/op", Ours: medians[0], Peers: map[string]float64{}, Goal: g.String()}
-	for i, p := range peers {
-		r.Peers[p.name] = medians[i+1]
-	}
-	r.Met = g.met(r.Ours, r.Peers)
+// add notes a result and holds it against its goal.
+func (b *bench) add(r result, g goal) {
+	r.Goal, r.Met = g.in(r.Unit), g.met(r)
 	b.results = append(b.results, r)
-	return nil
-}
-
-func printTable(out io.Writer, results []result) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "case\tours\tpeers (their time / ours)\tgoal\tmet")
-	for _, r := range results {
-		var peers []string
-		for _, name := range slices.Sorted(maps.Keys(r.Peers)) {
-			peers = append(peers, fmt.Sprintf("%s %s (%.2f)", name, duration(r.Peers[name]), r.Peers[name]/r.Ours))
-		}
-		met := "yes"
-		if !r.Met {
-			met = "NO"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Case, duration(r.Ours), strings.Join(peers, ", "), r.Goal, met)
+	if b.progress != nil {
+		fmt.Fprintf(b.progress, "%s, %s: %s\n", r.Table, r.Case, r.own())
 	}
-	w.Flush()
-}
-
-func duration(ns float64) string {
-	switch {
-	case ns >= 1e6:
-		return fmt.Sprintf("%.2f ms", ns/1e6)
-	case ns >= 1e3:
-		return fmt.Sprintf("%.2f us", ns/1e3)
-	}
-	return fmt.Sprintf("%.0f ns", ns)
 }

@@ -1,0 +1,49 @@
+package main
+
+import "fmt"
+
+// match is contenders that do the same thing, each in its way.
+type match struct {
+	table string
+	bytes int // of data in one operation
+	ours  []entrant
+	peers []contender
+}
+
+// entrant is one of ours, which gets a line of the table.
+type entrant struct {
+	name string
+	goal goal
+	contender
+}
+
+// compare measures ours and the peers, which use a disk, and notes the result in ns
+// per operation.
+func (b *bench) compare(table, name string, g goal, ours contender, peers ...contender) error {
+	ours.waits = true
+	for i := range peers {
+		peers[i].waits = true
+	}
+	return b.play(match{table: table, ours: []entrant{{name, g, ours}}, peers: peers})
+}
+
+// play measures a match and notes a result for each of ours.
+func (b *bench) play(m match) error {
+	var all []contender
+	for _, o := range m.ours {
+		all = append(all, o.contender)
+	}
+	times, err := b.pace.measure(append(all, m.peers...))
+	if err != nil {
+		return fmt.Errorf("%s, %s: %w", m.table, m.ours[0].name, err)
+	}
+	for i, o := range m.ours {
+		r := result{Table: m.table, Case: o.name, Unit: nanoseconds, Bytes: m.bytes, Ours: times[i].median, Peers: map[string]float64{}}
+		for k, p := range m.peers {
+			r.Peers[p.name] = times[len(m.ours)+k].median
+			r.order = append(r.order, p.name)
+		}
+		b.add(r, o.goal)
+	}
+	return nil
+}
