@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/hipaakit/hipaakit/envelope/floe"
 )
@@ -37,8 +38,8 @@ type Reader struct {
 	next func(dst []byte) ([]byte, error)
 	info Info
 	read int64
-	buf  []byte
-	data []byte // the part of buf not yet handed out
+	buf  *[]byte // from buffers
+	data []byte  // the part of buf not yet handed out
 	err  error
 }
 
@@ -123,10 +124,10 @@ func (i Info) clone() Info {
 func (r *Reader) Read(p []byte) (int, error) {
 	for len(r.data) == 0 {
 		if r.err != nil {
+			r.release()
 			return 0, r.err
 		}
-		r.buf = r.fill(r.buf[:0])
-		r.data = r.buf
+		r.refill()
 	}
 	n := copy(p, r.data)
 	r.data = r.data[n:]
@@ -142,14 +143,37 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 		if err != nil {
 			return total, err
 		}
+		if r.err != nil {
+			r.release()
+		}
 		if r.err == io.EOF {
 			return total, nil
 		}
 		if r.err != nil {
 			return total, r.err
 		}
-		r.buf = r.fill(r.buf[:0])
-		r.data = r.buf
+		r.refill()
+	}
+}
+
+// buffers keeps the memory of readers that are done: to clear it anew for each of
+// them takes longer than to open what it holds.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// refill gets the next data, when all that was at hand is handed out.
+func (r *Reader) refill() {
+	if r.buf == nil {
+		r.buf = buffers.Get().(*[]byte)
+	}
+	*r.buf = r.fill((*r.buf)[:0])
+	r.data = *r.buf
+}
+
+// release gives the memory back once nothing of it is at hand any more.
+func (r *Reader) release() {
+	if r.buf != nil {
+		buffers.Put(r.buf)
+		r.buf, r.data = nil, nil
 	}
 }
 

@@ -8,17 +8,24 @@ import (
 )
 
 const (
-	// batchPlain is the plaintext that one core seals or opens before the cores
-	// meet again: long enough that starting a goroutine does not show.
-	batchPlain = 1 << 20
-	// maxBatch is what they do together, so that many cores do not take much
-	// memory. It keeps 64 of them busy with a segment of 64 KiB each.
-	maxBatch = 4 << 20
+	// batchAlone is what a single core seals or opens at a time: it fits its cache.
+	batchAlone = 1 << 20
+	// batchTogether is what several cores do before they meet again: long enough
+	// that waking them, some 50 us, hardly shows, and little memory on any number
+	// of cores. It keeps 64 of them busy with a segment of 64 KiB each.
+	batchTogether = 4 << 20
+	// straight is how many batches are done at once where data goes from slice to
+	// slice, so that a batch takes no memory. It bounds how late Stop is asked.
+	straight = 4
 )
 
 // batchSegments is how many segments are worked on at once, by all cores.
 func (p params) batchSegments() int {
-	return max(1, min(batchPlain*forkjoin.Workers(), maxBatch)/p.segmentLength)
+	size := batchAlone
+	if forkjoin.Workers() > 1 {
+		size = batchTogether
+	}
+	return max(1, size/p.segmentLength)
 }
 
 // SealAll appends consecutive segments to dst, the first at position, working on

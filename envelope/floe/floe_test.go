@@ -81,7 +81,7 @@ func TestEverySizeRoundTrips(t *testing.T) {
 func TestBatchesOnManyCores(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
 	p := params{segmentLength: 4096, rotation: 3}
-	for _, size := range []int{3 * batchPlain, 7*batchPlain + 1, 7*batchPlain - 4064*3} {
+	for _, size := range []int{3 * batchTogether, 7*batchTogether + 1, 7*batchTogether - 4064*3} {
 		plain := pattern(size)
 		s, err := newSealer(testKey, []byte("aad"), p)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Reader opens a stream of segments, a batch at a time, on all cores. It holds a
@@ -18,6 +19,7 @@ type Reader struct {
 	buf      []byte
 	position uint64
 	segments int // of the next batch
+	most     int // in a batch
 	err      error
 }
 
@@ -26,13 +28,14 @@ type Reader struct {
 func NewReader(r io.Reader, o *Opener) *Reader {
 	// Batches grow from a single segment, so that a short message takes little
 	// memory and the start of a long one comes early.
-	return &Reader{opener: o, in: &readerSource{r: r}, segments: 1}
+	return &Reader{opener: o, in: &readerSource{r: r}, segments: 1, most: o.message.batchSegments()}
 }
 
 // NewSliceReader returns a Reader of the segments in sealed, which it does not
 // copy.
 func NewSliceReader(sealed []byte, o *Opener) *Reader {
-	return &Reader{opener: o, in: &sliceSource{sealed}, segments: o.message.batchSegments()}
+	n := o.message.batchSegments() * straight
+	return &Reader{opener: o, in: &sliceSource{sealed}, segments: n, most: n}
 }
 
 // Read implements [io.Reader].
@@ -55,7 +58,9 @@ func (r *Reader) Next(dst []byte) ([]byte, error) {
 	if r.err != nil {
 		return dst, r.err
 	}
-	dst, r.err = r.next(dst)
+	if dst, r.err = r.next(dst); r.err != nil {
+		r.in.release()
+	}
 	return dst, r.err
 }
 
@@ -77,7 +82,7 @@ func (r *Reader) next(dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	r.position += uint64(n)
-	r.segments = min(2*r.segments, r.opener.message.batchSegments())
+	r.segments = min(2*r.segments, r.most)
 	if final {
 		return dst, io.EOF
 	}
@@ -105,6 +110,7 @@ func (r *Reader) isFinal(sealed []byte, n int, ended bool) (bool, error) {
 // left, and whether the stream ends behind them.
 type source interface {
 	take(n int) (b []byte, ended bool, err error)
+	release() // what take returned is no longer used
 }
 
 // maxEmptyReads in a row make a reader one that never gets on, as in bufio.
@@ -113,21 +119,43 @@ const maxEmptyReads = 100
 // readerSource reads one byte ahead: whether a stream ends is only known then.
 type readerSource struct {
 	r     io.Reader
-	buf   []byte
-	ahead []byte // none or one byte
+	buf   *[]byte // from batches
+	ahead []byte  // none or one byte
 	extra [1]byte
 }
 
-func (s *readerSource) take(n int) ([]byte, bool, error) {
-	if len(s.buf) < n+1 {
-		s.buf = make([]byte, n+1)
+func (s *readerSource) release() {
+	if s.buf != nil {
+		batches.Put(s.buf)
+		s.buf = nil
 	}
-	got := copy(s.buf, s.ahead)
+}
+
+func (s *readerSource) take(n int) ([]byte, bool, error) {
+	if s.buf == nil {
+		s.buf = batches.Get().(*[]byte)
+	}
+	*s.buf = slices.Grow((*s.buf)[:0], n+1)
+	buf := (*s.buf)[:n+1]
+	got, err := s.fill(buf, copy(buf, s.ahead))
 	s.ahead = nil
-	// Not io.ReadFull: it cannot tell the end of the stream from a reader that
-	// itself broke off with io.ErrUnexpectedEOF, as a lost connection does.
-	for empty := 0; got < n+1; {
-		m, err := s.r.Read(s.buf[got : n+1])
+	switch {
+	case err != nil:
+		return nil, false, err
+	case got <= n:
+		return buf[:got], true, nil
+	}
+	s.extra[0] = buf[n]
+	s.ahead = s.extra[:]
+	return buf[:n], false, nil
+}
+
+// fill reads until buf, of which got bytes are there, is full or the stream ends.
+// It is not io.ReadFull: that cannot tell the end of the stream from a reader that
+// itself broke off with io.ErrUnexpectedEOF, as a lost connection does.
+func (s *readerSource) fill(buf []byte, got int) (int, error) {
+	for empty := 0; got < len(buf); {
+		m, err := s.r.Read(buf[got:])
 		got += m
 		if empty++; m > 0 {
 			empty = 0
@@ -139,18 +167,15 @@ func (s *readerSource) take(n int) ([]byte, bool, error) {
 			err = io.ErrNoProgress
 		}
 		if err != nil {
-			return nil, false, err
+			return got, err
 		}
 	}
-	if got <= n {
-		return s.buf[:got], true, nil
-	}
-	s.extra[0] = s.buf[n]
-	s.ahead = s.extra[:]
-	return s.buf[:n], false, nil
+	return got, nil
 }
 
 type sliceSource struct{ rest []byte }
+
+func (*sliceSource) release() {}
 
 func (s *sliceSource) take(n int) ([]byte, bool, error) {
 	b := s.rest[:min(n, len(s.rest))]

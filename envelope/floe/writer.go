@@ -7,7 +7,7 @@ import (
 )
 
 // Writer seals a stream, a batch of segments at a time, on all cores. It holds a
-// batch of plaintext and one of ciphertext: 1 MiB for each core, at most 4 MiB, or
+// batch of plaintext and one of ciphertext, 4 MiB each (1 MiB on a single core), or
 // one segment each where that is longer; less for a short stream. It is not safe
 // for concurrent use, and uses no goroutine between calls.
 type Writer struct {
@@ -18,6 +18,7 @@ type Writer struct {
 	sealer   *Sealer
 	out      sink
 	batch    int     // plaintext bytes of a batch
+	atOnce   int     // of what Finish takes straight from the caller's slice
 	plain    []byte  // pending, at most a batch
 	memory   *[]byte // of plain, from batches
 	position uint64
@@ -33,7 +34,8 @@ var batches = sync.Pool{New: func() any { return new([]byte) }}
 func NewWriter(w io.Writer, s *Sealer) *Writer { return newWriter(&writerSink{w: w}, s) }
 
 func newWriter(out sink, s *Sealer) *Writer {
-	return &Writer{sealer: s, out: out, batch: s.message.batchSegments() * s.PlainSegment()}
+	batch := s.message.batchSegments() * s.PlainSegment()
+	return &Writer{sealer: s, out: out, batch: batch, atOnce: batch}
 }
 
 // Write seals p. A full batch is kept back until more comes, since its last
@@ -70,9 +72,9 @@ func (w *Writer) Finish(p []byte) error {
 		w.Write(p) // its error sticks, and Close repeats it
 		return w.Close()
 	}
-	for w.err == nil && len(p) > w.batch {
-		w.seal(p[:w.batch], false)
-		p = p[w.batch:]
+	for w.err == nil && len(p) > w.atOnce {
+		w.seal(p[:w.atOnce], false)
+		p = p[w.atOnce:]
 	}
 	return w.end(p)
 }
@@ -93,6 +95,7 @@ func (w *Writer) end(last []byte) error {
 		*w.memory = w.plain[:0]
 		batches.Put(w.memory)
 	}
+	w.out.release()
 	w.plain, w.memory, w.err = nil, nil, ErrClosed
 	return nil
 }
@@ -120,20 +123,31 @@ func (w *Writer) sealBatch(plain []byte, final bool) error {
 }
 
 // sink takes sealed batches. room returns an empty slice with space for n bytes;
-// commit takes it back, filled.
+// commit takes it back, filled; release ends it.
 type sink interface {
 	room(n int) []byte
 	commit(sealed []byte) error
+	release()
 }
 
 type writerSink struct {
 	w   io.Writer
-	buf []byte
+	buf *[]byte // from batches
 }
 
 func (s *writerSink) room(n int) []byte {
-	s.buf = slices.Grow(s.buf[:0], n)
-	return s.buf
+	if s.buf == nil {
+		s.buf = batches.Get().(*[]byte)
+	}
+	*s.buf = slices.Grow((*s.buf)[:0], n)
+	return *s.buf
+}
+
+func (s *writerSink) release() {
+	if s.buf != nil {
+		batches.Put(s.buf)
+		s.buf = nil
+	}
 }
 
 func (s *writerSink) commit(sealed []byte) error {
@@ -154,6 +168,7 @@ type Appender struct {
 func NewAppender(dst []byte, s *Sealer) *Appender {
 	a := &Appender{slice: sliceSink{dst}}
 	a.Writer = *newWriter(&a.slice, s)
+	a.atOnce *= straight
 	return a
 }
 
@@ -166,6 +181,8 @@ func (s *sliceSink) room(n int) []byte {
 	s.dst = slices.Grow(s.dst, n)
 	return s.dst[len(s.dst):]
 }
+
+func (s *sliceSink) release() {}
 
 func (s *sliceSink) commit(sealed []byte) error {
 	s.dst = s.dst[:len(s.dst)+len(sealed)]
