@@ -2,7 +2,6 @@ package envelope
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -37,34 +36,42 @@ func (c Compression) check() error {
 	return nil
 }
 
-// Encoders and decoders are immutable once made, safe for concurrent use through
-// EncodeAll and DecodeAll, and cost megabytes each: one of a kind for the process.
+// encoders are by Compression. They and the decoders keep no state between frames.
 var (
-	encoders = [...]func() *zstd.Encoder{
-		CompressFast:    newEncoder(zstd.SpeedFastest),
-		CompressDefault: newEncoder(zstd.SpeedDefault),
-		CompressBetter:  newEncoder(zstd.SpeedBetterCompression),
-		CompressBest:    newEncoder(zstd.SpeedBestCompression),
+	encoders = [...]*coders[*zstd.Encoder]{
+		CompressFast:    newEncoders(zstd.SpeedFastest),
+		CompressDefault: newEncoders(zstd.SpeedDefault),
+		CompressBetter:  newEncoders(zstd.SpeedBetterCompression),
+		CompressBest:    newEncoders(zstd.SpeedBestCompression),
 	}
-	decoder256K = sync.OnceValue(newDecoder)
+	decoders = &coders[*zstd.Decoder]{make: newDecoder}
 )
 
-func newEncoder(level zstd.EncoderLevel) func() *zstd.Encoder {
-	return sync.OnceValue(func() *zstd.Encoder {
-		// No checksum: every byte is authenticated already.
+func newEncoders(level zstd.EncoderLevel) *coders[*zstd.Encoder] {
+	return &coders[*zstd.Encoder]{make: func() *zstd.Encoder {
+		// No checksum: every byte is authenticated already. A single segment, so
+		// that every frame tells its size.
 		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderCRC(false),
-			zstd.WithWindowSize(frameSize), zstd.WithSingleSegment(true)) // so that every frame tells its size
+			zstd.WithWindowSize(frameSize), zstd.WithSingleSegment(true), zstd.WithEncoderConcurrency(1))
 		if err != nil {
 			panic(err) // constant options; a test makes each
 		}
 		return e
-	})
+	}}
 }
 
-// newDecoder refuses larger windows and never writes beyond the capacity that
-// it is given: a frame that lies about its size cannot take memory.
+// encodeFrame appends data as one frame to dst.
+func encodeFrame(level Compression, data, dst []byte) []byte {
+	e := encoders[level].get()
+	dst = e.EncodeAll(data, dst)
+	encoders[level].put(e) // not after a panic
+	return dst
+}
+
+// newDecoder refuses larger windows and never writes beyond the capacity that it is
+// given: a frame that lies about its size cannot take memory.
 func newDecoder() *zstd.Decoder {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxWindow(frameSize),
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(frameSize),
 		zstd.WithDecoderMaxMemory(frameSize), zstd.WithDecodeAllCapLimit(true), zstd.IgnoreChecksum(false))
 	if err != nil {
 		panic(err) // constant options

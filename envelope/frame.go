@@ -74,7 +74,9 @@ func scanBlock(b []byte) (size int, last bool, err error) {
 
 // decodeFrame fills out with the data of one frame, which must be exactly as long.
 func decodeFrame(out, frame []byte) error {
-	got, err := decoder256K().DecodeAll(frame, out[:0:len(out)])
+	d := decoders.get()
+	got, err := d.DecodeAll(frame, out[:0:len(out)])
+	decoders.put(d) // not after a panic
 	if err != nil || len(got) != len(out) {
 		return errFrame
 	}

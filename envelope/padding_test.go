@@ -128,7 +128,7 @@ func TestPaddingIsAuthenticatedToo(t *testing.T) {
 // TestDishonestPaddingIsRefused seals bodies whose padding is not what the flag
 // says.
 func TestDishonestPaddingIsRefused(t *testing.T) {
-	frame := encoders[CompressFast]().EncodeAll(text(1000), nil)
+	frame := encodeFrame(CompressFast, text(1000), nil)
 	table := seekTable(nil).add(len(frame), 1000).encode()
 	pad := func(n byte, content ...byte) []byte {
 		return append([]byte{0x50, 0x2A, 0x4D, 0x18, n, 0, 0, 0}, content...)

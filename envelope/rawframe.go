@@ -48,13 +48,14 @@ func rawFrameSize(n int) int {
 }
 
 // writeRawFrame writes data as a zstd frame of raw blocks (RFC 8878, sections 3.1.1
-// and 3.1.1.2.2), without a copy.
-func writeRawFrame(w io.Writer, data []byte) error {
+// and 3.1.1.2.2), without a copy. It returns head, which it uses, for the next one.
+func writeRawFrame(w io.Writer, data, head []byte) ([]byte, error) {
 	const singleSegment, fourByteSize = 1 << 5, 2 << 6
-	head := binary.LittleEndian.AppendUint32(make([]byte, 0, rawHeaderSize), frameMagic)
+	head = binary.LittleEndian.AppendUint32(head[:0], frameMagic)
 	head = append(head, singleSegment|fourByteSize)
-	if _, err := w.Write(binary.LittleEndian.AppendUint32(head, uint32(len(data)))); err != nil {
-		return err
+	head = binary.LittleEndian.AppendUint32(head, uint32(len(data)))
+	if _, err := w.Write(head); err != nil {
+		return head, err
 	}
 	for len(data) > 0 {
 		n := min(len(data), maxRawBlock)
@@ -62,13 +63,14 @@ func writeRawFrame(w io.Writer, data []byte) error {
 		if n == len(data) {
 			block |= 1 // the last one
 		}
-		if _, err := w.Write([]byte{byte(block), byte(block >> 8), byte(block >> 16)}); err != nil {
-			return err
+		head = append(head[:0], byte(block), byte(block>>8), byte(block>>16))
+		if _, err := w.Write(head); err != nil {
+			return head, err
 		}
 		if _, err := w.Write(data[:n]); err != nil {
-			return err
+			return head, err
 		}
 		data = data[n:]
 	}
-	return nil
+	return head, nil
 }

@@ -145,9 +145,9 @@ func TestLyingLengthsTakeNoMemory(t *testing.T) {
 // TestSealedBodyIsHeldToTheFormat seals bodies that a hostile writer with the
 // key might: they are authentic, and must still be refused in bounded memory.
 func TestSealedBodyIsHeldToTheFormat(t *testing.T) {
-	frame := encoders[CompressFast]().EncodeAll(text(1000), nil)
-	large := encoders[CompressFast]().EncodeAll(make([]byte, frameSize+1), nil)
-	bomb := encoders[CompressBest]().EncodeAll(make([]byte, 64<<20), nil)
+	frame := encodeFrame(CompressFast, text(1000), nil)
+	large := encodeFrame(CompressFast, make([]byte, frameSize+1), nil)
+	bomb := encodeFrame(CompressBest, make([]byte, 64<<20), nil)
 	table := func(c, d int) []byte { return seekTable(nil).add(c, d).encode() }
 	join := func(b ...[]byte) []byte { return bytes.Join(b, nil) }
 	for name, body := range map[string][]byte{

@@ -46,13 +46,15 @@ func (t seekTable) encode() []byte {
 // constant memory: it digests the entries that the table must have.
 type seekCheck struct {
 	entries hash.Hash
+	entry   []byte
 	frames  uint64
 }
 
 func newSeekCheck() *seekCheck { return &seekCheck{entries: sha256.New()} }
 
 func (c *seekCheck) add(compressed, size int) {
-	c.entries.Write(appendSeekEntry(nil, compressed, size))
+	c.entry = appendSeekEntry(c.entry[:0], compressed, size)
+	c.entries.Write(c.entry)
 	c.frames++
 }
 

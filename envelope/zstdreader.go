@@ -19,6 +19,8 @@ type zstdReader struct {
 	frames []frame // of the batch
 	most   int     // frames in the next batch
 	padded bool
+	out    []byte // of the batch
+	open   func(int) error
 }
 
 type frame struct {
@@ -35,7 +37,9 @@ var windows = sync.Pool{New: func() any { return new(window) }}
 func newZstdReader(next func([]byte) ([]byte, error), padded bool, most int) *zstdReader {
 	w := windows.Get().(*window)
 	*w = window{next: next, buf: w.buf[:0]}
-	return &zstdReader{window: w, check: newSeekCheck(), most: most, padded: padded}
+	z := &zstdReader{window: w, check: newSeekCheck(), most: most, padded: padded}
+	z.open = z.openFrame // made once, as a method value is allocated
+	return z
 }
 
 // decode appends the data of the next frames to dst; io.EOF only after the seek
@@ -61,14 +65,18 @@ func (z *zstdReader) decode(dst []byte) ([]byte, error) {
 
 // decompress fills out, or leaves nothing in it.
 func (z *zstdReader) decompress(out []byte) error {
-	err := forkjoin.Do(len(z.frames), func(i int) error {
-		f := z.frames[i]
-		return decodeFrame(out[f.at:f.at+f.size], z.buf[f.from:f.to])
-	})
+	z.out = out
+	err := forkjoin.Do(len(z.frames), z.open)
 	if err != nil {
 		clear(out)
 	}
+	z.out = nil
 	return err
+}
+
+func (z *zstdReader) openFrame(i int) error {
+	f := z.frames[i]
+	return decodeFrame(z.out[f.at:f.at+f.size], z.buf[f.from:f.to])
 }
 
 // gather finds the frames of a batch and returns the size of their data; io.EOF if

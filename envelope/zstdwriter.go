@@ -6,17 +6,20 @@ import (
 	"github.com/hipaakit/hipaakit/internal/forkjoin"
 )
 
-const (
-	// framesPerWorker is how many frames a core compresses before the cores meet
-	// again: 1 MiB of data.
-	framesPerWorker = 4
-	// maxBatchFrames is what they do together, 4 MiB, so that many cores do not
-	// take much memory. More than 16 cores do not help a single stream.
-	maxBatchFrames = 16
-)
+// framesTogether is what several cores compress before they meet again, 4 MiB: long
+// enough that waiting for the last one hardly shows, and little memory. More than 16
+// cores do not help a single stream.
+const framesTogether = 16
 
-// batchFrames is how many frames are worked on before the cores meet again.
-func batchFrames() int { return min(forkjoin.Workers()*framesPerWorker, maxBatchFrames) }
+// batchFrames is how many frames are worked on at once. A core by itself takes one
+// after the other: what it has just compressed is still in its cache when it is
+// sealed.
+func batchFrames() int {
+	if forkjoin.Workers() == 1 {
+		return 1
+	}
+	return framesTogether
+}
 
 // zstdWriter turns data into the seekable Zstandard format, a batch of frames at
 // a time, on all cores.
@@ -27,14 +30,17 @@ type zstdWriter struct {
 	pad   bool
 	stop  func() error // asked before each batch
 	*scratch
-	table seekTable
-	total int64 // compressed
-	err   error
+	data   []byte          // of the batch
+	encode func(int) error // encodePiece; made once, as a method value is allocated
+	table  seekTable
+	total  int64 // compressed
+	err    error
 }
 
 // scratch is reused between writers: growing it for each small object costs more
 // than compressing it.
 type scratch struct {
+	head    []byte // of raw frames
 	pending []byte // data, at most a batch
 	frames  [][]byte
 }
@@ -42,8 +48,10 @@ type scratch struct {
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 func newZstdWriter(w body, level Compression, pad bool, stop func() error) *zstdWriter {
-	return &zstdWriter{w: w, level: level, pad: pad, stop: stop, scratch: scratches.Get().(*scratch),
+	z := &zstdWriter{w: w, level: level, pad: pad, stop: stop, scratch: scratches.Get().(*scratch),
 		batch: batchFrames() * frameSize}
+	z.encode = z.encodePiece
+	return z
 }
 
 func (z *zstdWriter) Write(p []byte) (int, error) {
@@ -82,18 +90,27 @@ func (z *zstdWriter) compressBatch(data []byte) error {
 	for len(z.frames) < n {
 		z.frames = append(z.frames, nil)
 	}
-	piece := func(i int) []byte { return data[i*frameSize : min((i+1)*frameSize, len(data))] }
-	err := forkjoin.Do(n, func(i int) error {
-		z.frames[i] = z.frames[i][:0] // to be stored
-		if !looksRandom(piece(i)) {
-			z.frames[i] = encoders[z.level]().EncodeAll(piece(i), z.frames[i])
-		}
-		return nil
-	})
+	z.data = data
+	err := forkjoin.Do(n, z.encode)
 	for i := 0; i < n && err == nil; i++ {
-		err = z.writeFrame(z.frames[i], piece(i))
+		err = z.writeFrame(z.frames[i], z.piece(i))
 	}
+	z.data = nil
 	return err
+}
+
+// piece is the data of frame i of the batch.
+func (z *zstdWriter) piece(i int) []byte {
+	return z.data[i*frameSize : min((i+1)*frameSize, len(z.data))]
+}
+
+// encodePiece leaves an empty frame for what is to be stored.
+func (z *zstdWriter) encodePiece(i int) error {
+	z.frames[i] = z.frames[i][:0]
+	if !looksRandom(z.piece(i)) {
+		z.frames[i] = encodeFrame(z.level, z.piece(i), z.frames[i])
+	}
+	return nil
 }
 
 // writeFrame writes a frame, or data as it is if there is none.
@@ -102,7 +119,8 @@ func (z *zstdWriter) writeFrame(frame, data []byte) (err error) {
 	if n > 0 {
 		_, err = z.w.Write(frame)
 	} else {
-		n, err = rawFrameSize(len(data)), writeRawFrame(z.w, data)
+		n = rawFrameSize(len(data))
+		z.head, err = writeRawFrame(z.w, data, z.head)
 	}
 	z.table = z.table.add(n, len(data))
 	z.total += int64(n)

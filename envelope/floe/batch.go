@@ -9,7 +9,7 @@ import (
 
 const (
 	// batchAlone is what a single core seals or opens at a time: it fits its cache.
-	batchAlone = 1 << 20
+	batchAlone = 256 << 10
 	// batchTogether is what several cores do before they meet again: long enough
 	// that waking them, some 50 us, hardly shows, and little memory on any number
 	// of cores. It keeps 64 of them busy with a segment of 64 KiB each.
@@ -38,19 +38,35 @@ func (s *Sealer) SealAll(dst, plaintext []byte, position uint64, final bool) ([]
 	if n < 0 {
 		return dst, fmt.Errorf("floe: %d plaintext bytes are no whole number of segments: %w", len(plaintext), ErrParameters)
 	}
-	size, full := len(plaintext)+n*SegmentOverhead, s.message.plain()
+	size := len(plaintext) + n*SegmentOverhead
 	dst = slices.Grow(dst, size)
 	out := dst[len(dst) : len(dst)+size]
-	err := forkjoin.Do(n, func(i int) error {
-		from, to := i*full, min((i+1)*full, len(plaintext))
-		at := i * s.message.segmentLength
-		_, err := s.Seal(out[at:at:at+to-from+SegmentOverhead], plaintext[from:to], position+uint64(i), final && i == n-1)
-		return err
-	})
-	if err != nil {
+	if err := s.sealEach(n, out, plaintext, position, final); err != nil {
 		return dst, err
 	}
 	return dst[:len(dst)+size], nil
+}
+
+func (s *Sealer) sealEach(n int, out, plaintext []byte, position uint64, final bool) error {
+	if forkjoin.Workers() > 1 {
+		return forkjoin.Do(n, func(i int) error {
+			return s.sealPiece(i, out, plaintext, position, final && i == n-1)
+		})
+	}
+	for i := range n { // without the closure, which is allocated
+		if err := s.sealPiece(i, out, plaintext, position, final && i == n-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sealPiece seals the i-th segment of a batch into its place in out.
+func (s *Sealer) sealPiece(i int, out, plaintext []byte, position uint64, final bool) error {
+	from, to := i*s.message.plain(), min((i+1)*s.message.plain(), len(plaintext))
+	at := i * s.message.segmentLength
+	_, err := s.Seal(out[at:at:at+to-from+SegmentOverhead], plaintext[from:to], position+uint64(i), final)
+	return err
 }
 
 // count is how many segments n bytes take, -1 if they cannot be cut into full
@@ -79,18 +95,35 @@ func (o *Opener) OpenAll(dst, sealed []byte, position uint64, final bool) ([]byt
 	}
 	dst = slices.Grow(dst, size)
 	out := dst[len(dst) : len(dst)+size]
-	err := forkjoin.Do(n, func(i int) error {
-		segment := sealed[i*length : min((i+1)*length, len(sealed))]
-		if len(segment) < SegmentOverhead {
-			return fmt.Errorf("%w: cut off in segment %d", ErrCorrupt, position+uint64(i))
-		}
-		at := i * o.message.plain()
-		_, err := o.Open(out[at:at:at+len(segment)-SegmentOverhead], segment, position+uint64(i), final && i == n-1)
-		return err
-	})
-	if err != nil {
+	if err := o.openEach(n, out, sealed, position, final); err != nil {
 		clear(out)
 		return dst, err
 	}
 	return dst[:len(dst)+size], nil
+}
+
+func (o *Opener) openEach(n int, out, sealed []byte, position uint64, final bool) error {
+	if forkjoin.Workers() > 1 {
+		return forkjoin.Do(n, func(i int) error {
+			return o.openPiece(i, out, sealed, position, final && i == n-1)
+		})
+	}
+	for i := range n { // without the closure, which is allocated
+		if err := o.openPiece(i, out, sealed, position, final && i == n-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openPiece opens the i-th segment of a batch into its place in out.
+func (o *Opener) openPiece(i int, out, sealed []byte, position uint64, final bool) error {
+	length := o.message.segmentLength
+	segment := sealed[i*length : min((i+1)*length, len(sealed))]
+	if len(segment) < SegmentOverhead {
+		return fmt.Errorf("%w: cut off in segment %d", ErrCorrupt, position+uint64(i))
+	}
+	at := i * o.message.plain()
+	_, err := o.Open(out[at:at:at+len(segment)-SegmentOverhead], segment, position+uint64(i), final)
+	return err
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Writer seals a stream, a batch of segments at a time, on all cores. It holds a
-// batch of plaintext and one of ciphertext, 4 MiB each (1 MiB on a single core), or
+// batch of plaintext and one of ciphertext, 4 MiB each (256 KiB on a single core), or
 // one segment each where that is longer; less for a short stream. It is not safe
 // for concurrent use, and uses no goroutine between calls.
 type Writer struct {
