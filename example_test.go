@@ -10,16 +10,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/hipaakit/hipaakit/dbfailover"
 	"github.com/hipaakit/hipaakit/diskcache"
 	"github.com/hipaakit/hipaakit/envelope"
+	"github.com/hipaakit/hipaakit/envelope/awskms"
 	"github.com/hipaakit/hipaakit/envelope/keyring"
 	"github.com/hipaakit/hipaakit/invalidate"
 	"github.com/hipaakit/hipaakit/s3store"
@@ -47,6 +52,32 @@ func openKeyring(ctx context.Context, file, secretFile string) (*keyring.Keyring
 		return nil, err
 	}
 	return keyring.Open(ctx, keyring.File(file), protector)
+}
+
+// openKMSKeyring opens a keyring whose keys AWS KMS protects.
+func openKMSKeyring(ctx context.Context, cfg aws.Config, file, keyARN string) (*keyring.Keyring, error) {
+	protector, err := awskms.New(kms.NewFromConfig(cfg), keyARN, awskms.Options{Lifetime: time.Hour, Grace: time.Hour})
+	if err != nil {
+		return nil, err
+	}
+	return keyring.Open(ctx, keyring.File(file), protector)
+}
+
+// rotateAndDestroy is the life of a tenant's key.
+func rotateAndDestroy(ctx context.Context, keys *keyring.Keyring, out io.Writer, in io.Reader, here envelope.Binding) error {
+	next, err := keys.Rotate(ctx, "tenant-17") // makes the key if there is none
+	if err != nil {
+		return err
+	}
+	log.Println("seals from now on:", next)
+	if err := envelope.Rewrap(ctx, out, in, keys, keys, here, "tenant-17"); err != nil { // same body, new slot
+		return err
+	}
+	gone, err := keys.Destroy(ctx, "tenant-9") // what only this key opens, nobody opens again
+	if err != nil {
+		return err
+	}
+	return gone.Err() // what could not be reached: a cache, an old copy of the keyring
 }
 
 // webNode is one of several behind a load balancer.
@@ -205,4 +236,4 @@ func Example() {
 }
 
 // These need servers; that they compile is what is asked of them here.
-var _ = []any{startNode, webNode.stop, serveScan, saveScan, openDatabase}
+var _ = []any{startNode, webNode.stop, serveScan, saveScan, openDatabase, openKMSKeyring, rotateAndDestroy}
