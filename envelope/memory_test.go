@@ -23,7 +23,7 @@ func TestSealingStreamsTakesLittleMemory(t *testing.T) {
 			if err := sealChunks(t, watch, c, streamSize); err != nil {
 				t.Error(err)
 			}
-	if watch.most > maxHeap {
+			if watch.most > maxHeap {
 				t.Errorf("%s, %d cores: %d MiB of heap in use", name, cores, watch.most>>20)
 			}
 		}
