@@ -98,3 +98,125 @@ func ExampleNewReaderAt() {
 	fmt.Printf("%s of %d bytes, %v\n", pixels, r.Size(), err)
 	// Output: pixels of 23 bytes, <nil>
 }
+
+// The header alone tells what is there, before any of the data is read.
+func ExampleNewReader() {
+	ctx := context.Background()
+	kr, remove, err := newKeyring(ctx)
+	if err != nil {
+		panic(err)
+	}
+	defer remove()
+	b := envelope.Binding{Store: "records", Key: "scans/1"}
+	sealed, err := envelope.Seal(ctx, nil, []byte("pixels"), kr, b, envelope.Options{
+		Name: "knee, left", Metadata: map[string]string{"modality": "MR"},
+	})
+	if err != nil {
+		panic(err)
+	}
+	r, err := envelope.NewReader(ctx, bytes.NewReader(sealed), kr, b)
+	if err != nil {
+		panic(err)
+	}
+	i := r.Info()
+	fmt.Printf("%s: %s of %d bytes, opened by %v\n", i.Name, i.Metadata["modality"], i.Size, i.Key)
+	data, err := io.ReadAll(r) // only without an error is it all of the data
+	fmt.Println(string(data), err)
+	// Output:
+	// knee, left: MR of 6 bytes, opened by default/1
+	// pixels <nil>
+}
+
+// Two reports of different length become envelopes of one length. The size must be
+// known beforehand, as nothing else tells where padding begins.
+func ExampleNewWriter_padded() {
+	ctx := context.Background()
+	kr, remove, err := newKeyring(ctx)
+	if err != nil {
+		panic(err)
+	}
+	defer remove()
+	for _, n := range []int{10_100, 10_200} {
+		var file bytes.Buffer
+		w, err := envelope.NewWriter(ctx, &file, kr, envelope.Binding{Store: "records", Key: "reports/1"}, envelope.Options{
+			Pad: true, Compression: envelope.CompressNone, Size: int64(n),
+		})
+		if err != nil {
+			panic(err)
+		}
+		w.Write(make([]byte, n)) // its error is repeated by Close
+		if err := w.Close(); err != nil {
+			panic(err)
+		}
+		fmt.Println(n, "bytes become", file.Len())
+	}
+	// Output:
+	// 10100 bytes become 10596
+	// 10200 bytes become 10596
+}
+
+// After a rotation new envelopes are sealed under the new version. Rewrap moves the
+// old ones, without touching the data.
+func ExampleRewrap() {
+	ctx := context.Background()
+	kr, remove, err := newKeyring(ctx)
+	if err != nil {
+		panic(err)
+	}
+	defer remove()
+	b := envelope.Binding{Store: "records", Key: "patients/17"}
+	sealed, err := envelope.Seal(ctx, nil, []byte("blood pressure 120/80"), kr, b, envelope.Options{})
+	if err != nil {
+		panic(err)
+	}
+	if _, err := kr.Rotate(ctx, envelope.DefaultKey); err != nil {
+		panic(err)
+	}
+	var moved bytes.Buffer
+	if err := envelope.Rewrap(ctx, &moved, bytes.NewReader(sealed), kr, kr, b); err != nil {
+		panic(err)
+	}
+	_, before, err := envelope.Open(ctx, nil, sealed, kr, b)
+	if err != nil {
+		panic(err)
+	}
+	data, after, err := envelope.Open(ctx, nil, moved.Bytes(), kr, b)
+	fmt.Println(before.Key, "to", after.Key, "same id:", before.ID == after.ID)
+	fmt.Println(string(data), err)
+	// Output:
+	// default/1 to default/2 same id: true
+	// blood pressure 120/80 <nil>
+}
+
+// Each of several keys opens the envelope. When the tenant's is destroyed, who keeps
+// the key for emergencies still opens it.
+func ExampleOptions_keys() {
+	ctx := context.Background()
+	kr, remove, err := newKeyring(ctx)
+	if err != nil {
+		panic(err)
+	}
+	defer remove()
+	for _, name := range []string{"tenant-7", "emergency"} {
+		if _, err := kr.Rotate(ctx, name); err != nil { // makes its first version
+			panic(err)
+		}
+	}
+	b := envelope.Binding{Store: "records", Key: "patients/17"}
+	o := envelope.Options{Keys: []string{"tenant-7", "emergency"}}
+	sealed, err := envelope.Seal(ctx, nil, []byte("blood group 0"), kr, b, o)
+	if err != nil {
+		panic(err)
+	}
+	_, info, err := envelope.Open(ctx, nil, sealed, kr, b)
+	fmt.Println(info.Keys, "opened by", info.Key, err)
+
+	if _, err := kr.Destroy(ctx, "tenant-7"); err != nil {
+		panic(err)
+	}
+	data, info, err := envelope.Open(ctx, nil, sealed, kr, b)
+	fmt.Println(string(data), "opened by", info.Key, err)
+	// Output:
+	// [tenant-7/1 emergency/1] opened by tenant-7/1 <nil>
+	// blood group 0 opened by emergency/1 <nil>
+}

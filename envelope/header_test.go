@@ -36,6 +36,28 @@ func TestForgedKeyNameReachesNoLog(t *testing.T) {
 	}
 }
 
+// TestMoreSlotsThanAWriterMakesAreRefused: short names leave room for more in the
+// longest header, and each costs a question to the keyring.
+func TestMoreSlotsThanAWriterMakesAreRefused(t *testing.T) {
+	names := strings.Split("abcdefghijklmnopq", "") // 17
+	for n, known := range map[int]error{0: ErrCorrupt, maxSlots: ErrKeyUnknown, maxSlots + 1: ErrCorrupt} {
+		if _, err := open(t, forged(names[:n]...)); !errors.Is(err, known) {
+			t.Errorf("%d slots: %v", n, err)
+		}
+	}
+}
+
+func TestShortFileIsNoEnvelope(t *testing.T) {
+	for _, file := range []string{"PK\x03\x04 a zip", "hipaakiX", "x"} {
+		if _, err := open(t, []byte(file)); !errors.Is(err, ErrNotEnvelope) {
+			t.Errorf("%q: %v", file, err)
+		}
+	}
+	if _, err := open(t, []byte(magic)); !errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNotEnvelope) {
+		t.Errorf("an envelope cut off: %v", err)
+	}
+}
+
 // renaming is a keyring whose keys have names that no slot may carry.
 type renaming struct{ testKeys }
 

@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
-
-	"github.com/hipaakit/hipaakit/envelope/floe"
 )
 
 // TestPadme holds the function against values computed from the paper's
@@ -126,43 +124,55 @@ func TestPaddingIsAuthenticatedToo(t *testing.T) {
 }
 
 // TestDishonestPaddingIsRefused seals bodies whose padding is not what the flag
-// says.
+// says. Ranges do not read padding, and need not know what is in it.
 func TestDishonestPaddingIsRefused(t *testing.T) {
 	frame := encodeFrame(CompressFast, text(1000), nil)
 	table := seekTable(nil).add(len(frame), 1000).encode()
 	pad := func(n byte, content ...byte) []byte {
 		return append([]byte{0x50, 0x2A, 0x4D, 0x18, n, 0, 0, 0}, content...)
 	}
+	underMagic := func(magic byte) []byte { return append([]byte{magic}, pad(2, 0, 0)[1:]...) }
+	zstd, none := Options{Pad: true}, Options{Pad: true, Compression: CompressNone}
 	for name, c := range map[string]struct {
-		o    Options
-		body [][]byte
+		o      Options
+		size   int64
+		body   [][]byte
+		unread bool // by ranges
 	}{
-		"missing":              {Options{Pad: true}, [][]byte{frame, table}},
-		"without the flag":     {Options{}, [][]byte{frame, pad(2, 0, 0), table}},
-		"not zero":             {Options{Pad: true}, [][]byte{frame, pad(2, 0, 7), table}},
-		"longer than it says":  {Options{Pad: true}, [][]byte{frame, pad(2, 0, 0, 0), table}},
-		"shorter than it says": {Options{Pad: true}, [][]byte{frame, pad(2, 0), table}},
-		"before the frame":     {Options{Pad: true}, [][]byte{pad(2, 0, 0), frame, table}},
-		"zeros missing":        {Options{Pad: true, Compression: CompressNone, Size: 99}, [][]byte{make([]byte, 99)}},
-		"zeros too many":       {Options{Pad: true, Compression: CompressNone, Size: 99}, [][]byte{make([]byte, 101)}},
-		"not zeros":            {Options{Pad: true, Compression: CompressNone, Size: 97}, [][]byte{make([]byte, 97), {0, 1, 0}}},
+		"missing":               {zstd, -1, [][]byte{frame, table}, false},
+		"without the flag":      {Options{}, -1, [][]byte{frame, pad(2, 0, 0), table}, false},
+		"not zero":              {zstd, -1, [][]byte{frame, pad(2, 0, 7), table}, true},
+		"longer than it says":   {zstd, -1, [][]byte{frame, pad(2, 0, 0, 0), table}, false},
+		"shorter than it says":  {zstd, -1, [][]byte{frame, pad(2, 0), table}, false},
+		"before the frame":      {zstd, -1, [][]byte{pad(2, 0, 0), frame, table}, false},
+		"twice":                 {zstd, -1, [][]byte{frame, pad(2, 0, 0), pad(2, 0, 0), table}, false},
+		"of another frame kind": {zstd, -1, [][]byte{frame, underMagic(0x51), table}, false},
+		"like a seek table":     {zstd, -1, [][]byte{frame, underMagic(0x5E), table}, false},
+		"before no seek table":  {zstd, -1, [][]byte{frame, pad(2, 0, 0), {0x51}, table[1:]}, false},
+		"zeros missing":         {none, 99, [][]byte{make([]byte, 99)}, false},
+		"zeros too few":         {none, 99, [][]byte{make([]byte, 103)}, false},
+		"zeros too many":        {none, 99, [][]byte{make([]byte, 105)}, false},
+		"not zeros":             {none, 97, [][]byte{make([]byte, 97), {0, 1, 0, 0, 0, 0, 0}}, true},
+		"of no known size":      {none, -1, [][]byte{make([]byte, 104)}, false},
+		"of no size, empty":     {none, -1, nil, false},
 	} {
-		o, _ := c.o.withDefaults()
-		size := o.Size
-		if size == 0 {
-			size = -1
-		}
-		h := &header{prefix: newPrefix(o)}
-		sealer, err := h.fill(t.Context(), testRing, newDataKey(), testBinding, o, size)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sealed := bytes.NewBuffer(h.encode())
-		w := floe.NewWriter(sealed, sealer)
-		w.Write(bytes.Join(c.body, nil))
-		w.Close()
-		if _, err := open(t, sealed.Bytes()); !errors.Is(err, ErrCorrupt) {
+		sealed := sealAs(t, c.o, c.size, c.body...)
+		if !c.unread {
+			refusedEverywhere(t, name, sealed)
+		} else if _, err := open(t, sealed); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestPaddedWithoutASizeIsRefusedAtOnce: nothing tells such data from its padding, so
+// that not a byte may come out before the end was seen.
+func TestPaddedWithoutASizeIsRefusedAtOnce(t *testing.T) {
+	sealed := sealAs(t, Options{Pad: true, Compression: CompressNone}, -1, make([]byte, 104))
+	if _, err := NewReader(t.Context(), bytes.NewReader(sealed), testRing, testBinding); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("stream: %v", err)
+	}
+	if _, err := openAt(t, sealed); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("ranges: %v", err)
 	}
 }
