@@ -1,43 +1,53 @@
 package diskcache
 
 import (
-	"hash/maphash"
+	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Cache is an encrypted cache in one folder. All methods are safe for
-// concurrent use. It has no goroutine of its own.
+// concurrent use. Two goroutines belong to it until Close: one finds again what
+// is on disk and ends, the other keeps a coarse clock.
 type Cache struct {
-	seed   maphash.Seed
-	opened time.Time
-	maxAge time.Duration
+	seed   atomic.Pointer[hashSeed]
+	hashed func(key string) uint64 // instead, in tests
 	log    *slog.Logger
+	keys   KeyWrapper
 
-	shards [shardCount]shard
-	memory memory
-	clock  clock
-	disk   *disk
-	folder *folder
+	shards  [shardCount]shard
+	memory  memory
+	clock   clock
+	ages    ages
+	disk    *disk
+	folder  *folder
+	loading loading
+	entries atomic.Int64 // slots
 
-	damaged, expired, fenced atomic.Uint64
+	damaged, expired, fenced, scanned atomic.Uint64
 
-	// life is held for reading by whatever uses the disk; Close takes it for
-	// writing and so waits for all of them. Hits in memory do not touch it.
+	// life is held for reading by whatever uses the disk; Close and Shred take it
+	// for writing and so wait for all of them. Hits in memory do not touch it.
 	life   sync.RWMutex
 	closed atomic.Bool
+
+	stop   context.CancelFunc
+	owned  sync.WaitGroup
+	shreds sync.Mutex // one at a time
 }
 
-// hash is keyed with a secret of this process: nobody can choose keys that
-// collide. Two keys that do are told apart by the full key in the record, and
-// cost each other a miss.
-func (c *Cache) hash(key string) uint64 { return maphash.String(c.seed, key) }
+func (c *Cache) hash(key string) uint64 {
+	if c.hashed != nil {
+		return c.hashed(key)
+	}
+	return c.seed.Load().sum(key)
+}
 
-// versionHash covers the key too, so that it tells colliding keys apart.
-func (c *Cache) versionHash(key, version string) uint64 {
-	return maphash.Comparable(c.seed, [2]string{key, version})
+// groupHash is another function than hash: a group must not look like a key.
+func (c *Cache) groupHash(name string) uint64 {
+	seed := *c.seed.Load()
+	return (&hashSeed{^seed.k0, ^seed.k1}).sum(name)
 }
 
 func (c *Cache) shard(hash uint64) *shard { return &c.shards[hash%shardCount] }
@@ -54,44 +64,22 @@ func (c *Cache) enter() bool {
 
 func (c *Cache) leave() { c.life.RUnlock() }
 
-// Close waits for the calls that are using the disk, closes every file and
-// unlocks the folder. Views stay valid. A second Close does nothing.
+// Close waits for the calls that are using the disk and for its own goroutines,
+// closes every file and unlocks the folder. Views stay valid. A second Close does
+// nothing.
 //
 // Nothing is synced: after a power failure every entry is suspect and every
 // record is authenticated, so what the file system lost is a miss.
 func (c *Cache) Close() error {
+	c.stop()
+	c.owned.Wait()
 	c.life.Lock()
 	defer c.life.Unlock()
 	if c.closed.Swap(true) {
 		return nil
 	}
-	for i := range c.shards {
-		c.shards[i].clear()
-	}
+	c.clear()
+	c.disk.quit()
 	c.disk.close()
 	return c.folder.close()
 }
-
-func (s *shard) clear() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.slots)
-	s.lru.Purge()
-}
-
-// now returns nanoseconds since 1970. Reading the monotonic clock alone takes
-// half the time of time.Now, which would be a third of a hit in memory. It
-// follows the wall clock from the moment the cache was opened, and so is not
-// thrown by a step of it; while a machine is suspended, it may stand still.
-func (c *Cache) now() int64 { return c.opened.UnixNano() + int64(time.Since(c.opened)) }
-
-// expiredAt reports whether an entry stored then may not be served now. One
-// from the future was stored under a clock that was wrong; believing it would
-// make it immortal.
-func (c *Cache) expiredAt(stored, now int64) bool {
-	age := time.Duration(now - stored)
-	return age > c.maxAge || age < -clockSlack
-}
-
-// clockSlack is how far a clock may have been set back between two runs.
-const clockSlack = time.Hour

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// disk is the disk tier: it appends records to segments, evicts the oldest
-// segment when there is no room, and reads records back. It does not know
-// which record of a key is current; the shards do.
+// disk is the disk tier: it appends records to segments, reclaims segments when
+// there is no room, and reads records back. It does not know which record of a
+// key is current; the shards do.
 type disk struct {
 	root         *os.Root
 	key          *cacheKey
@@ -17,131 +17,181 @@ type disk struct {
 	segmentBytes int64
 	wrap         func(file) file
 	log          *slog.Logger
+	index        indexer
 
-	// forget is told which hashes had their record in an evicted segment.
-	forget func(number uint64, hashes []uint64)
-
-	table   *table
+	table   table
+	drops   drops
+	groups  groups
+	breaker breaker
+	policy  policy
+	space   space
 	scratch sync.Pool // of *scratch
 
-	// seq numbers records. It is drawn under mu by appends, so that records
-	// of one file are in its order, and so that a drop which takes mu after
-	// an append has a higher number than the record it must void.
+	// seq numbers records and drops. It is drawn under gate, so that a drop
+	// which takes the gate after an append has a higher number than the record
+	// it must void.
 	seq atomic.Uint64
 
-	evicted  atomic.Uint64
-	failures atomic.Uint64
+	evicted, reinserted, failures atomic.Uint64
+	used                          atomic.Int64 // bytes, for usage
 
-	mu     sync.Mutex
-	active *segment // small records go here; nil: none yet
-	number uint64   // of the next file
-	bytes  int64    // on disk, all files, rounded up to blocks
+	gate   gate
+	active [2]*segment // where records of each queue go; nil: none yet
+	queues [2]queue
+	number uint32 // of the next file
+	bytes  int64  // on disk, all files, rounded up to blocks
+	closed bool
+
+	reclaim reclaim
 }
 
-// footprint is what a file of size bytes takes on a disk of 4 KiB blocks.
-func footprint(size int64) int64 { return (size + blockBytes - 1) / blockBytes * blockBytes }
+// indexer is what the disk needs of the cache that it belongs to.
+type indexer interface {
+	// current returns the slot of hash if its record is the one in that place.
+	current(hash uint64, file, off uint32) (sl slot, hot, ok bool)
+	// forget removes the slot of hash if its record is in that file.
+	forget(hash uint64, file uint32) bool
+	// moved replaces a slot by that of a copy, if it is still current.
+	moved(from, to slot) bool
+	// expiredNow reports whether what was stored then is too old.
+	expiredNow(stored int64) bool
+}
 
-const blockBytes = 4096
-
-// enlist gives a segment its turn to be evicted, which comes before that of
-// any drop that voids a record in it. A drop is appended to the active segment
-// or to one made later, so a large record's file, though newer, goes before
-// the active one. Behind it, the drop could be evicted while the large Put is
-// still returning, and a process killed then would leave the record without
-// its drop. Beginning a new segment instead would cost an open file for each
-// large record, also for those that are soon replaced.
+// enlist makes a segment known.
 func (d *disk) enlist(s *segment) {
-	var before *segment
-	if s.solo {
-		before = d.active
-	}
-	d.table.add(s, before)
-	d.bytes += footprint(s.size)
+	s.claimed = s.claim()
+	d.bytes += s.claimed
+	d.table.add(s)
+	d.queues[s.q].push(s)
 }
 
-// evict deletes a segment. It needs d.mu. Nothing on the way can wait for a
+// account follows a change of the segment's size.
+func (d *disk) account(s *segment) {
+	claim := s.claim()
+	d.bytes += claim - s.claimed
+	d.queues[s.q].bytes += claim - s.claimed
+	s.claimed = claim
+}
+
+// delete removes a segment. It needs the gate. Nothing on the way can wait for a
 // reader: one that is in the middle of a read keeps the file open.
-func (d *disk) evict(s *segment) {
+func (d *disk) delete(s *segment) {
 	if !d.table.remove(s) {
 		return
 	}
-	if d.active == s {
-		d.active = nil
+	for i := range d.active {
+		if d.active[i] == s {
+			d.active[i] = nil
+		}
 	}
-	if err := d.root.Remove(segmentName(s.number)); err != nil {
+	if err := d.root.Remove(s.name()); err != nil {
 		d.failures.Add(1)
 		d.log.Error("diskcache: cannot delete a segment, the folder may outgrow MaxBytes", "error", err)
 	}
-	d.forget(s.number, s.retire())
-	d.bytes -= footprint(s.size)
+	d.queues[s.q].remove(s)
+	d.bytes -= s.claimed
 	s.release()
 }
 
-// evictOldest makes room. It is false if there is nothing to evict, or if it
-// is the turn of the segment being written, which is spared. No other one goes
-// instead: the order is more than a policy, see enlist, and the next segment
-// may hold the drop that voids what is being written.
-func (d *disk) evictOldest(spared *segment) bool {
-	s := d.table.oldest()
-	if s == nil || s == spared {
+// oldest returns the segment of a queue that would go first, but not the one
+// that is being written to, nor the spared.
+func (d *disk) oldest(q int, spared *segment) *segment {
+	for _, s := range d.queues[q].order {
+		if s != spared && s != d.active[q] {
+			return s
+		}
+	}
+	return nil
+}
+
+// evictNow makes room at once, without a look at what is used: on a full disk, or
+// if reclaiming cannot keep up. It is false if there is nothing to evict.
+func (d *disk) evictNow(spared *segment) bool {
+	s := d.oldest(d.policy.victim(d.queues[probation].bytes, d.queues[mainQueue].bytes), spared)
+	if s == nil {
+		if s = d.oldest(probation, spared); s == nil {
+			s = d.oldest(mainQueue, spared)
+		}
+	}
+	for q := range d.active {
+		if s == nil && d.active[q] != spared {
+			s = d.active[q]
+		}
+	}
+	if s == nil {
 		return false
 	}
-	d.evict(s)
 	d.evicted.Add(1)
+	d.forgetAll(s)
+	d.delete(s)
+	d.prune()
 	return true
 }
 
-// retire deletes the file of a large record that is no longer current.
-// Within an ordinary segment the space stays taken until the segment's turn.
-func (d *disk) retire(number uint64) {
+// forgetAll removes what the index knows of a segment. Slots that stay, because
+// its blocks cannot be read, lead nowhere and are removed when they are met.
+func (d *disk) forgetAll(s *segment) {
+	forget := func(e entry) {
+		// An older record of the key may outlive this one.
+		if d.index.forget(e.hash, s.number) && e.replaces && d.frame(frameDrop, e.hash) != nil {
+			d.failures.Add(1)
+		}
+	}
+	for _, e := range s.pending {
+		forget(e)
+	}
+	if s.last > 0 && !s.loading {
+		if _, err := entriesOf(s, s.last, forget); err != nil {
+			d.failures.Add(1)
+		}
+	}
+}
+
+// retire deletes the file of a large record that is no longer current. Within an
+// ordinary segment the space stays taken until the segment is reclaimed.
+func (d *disk) retire(number uint32) {
 	s := d.table.acquire(number)
 	if s == nil {
 		return
 	}
 	defer s.release()
-	if s.solo {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.evict(s)
+	// On a stalled disk it stays, and is reclaimed in its turn.
+	if s.solo && d.gate.tryLock() {
+		defer d.gate.unlock()
+		d.delete(s)
 	}
 }
 
-// dropAll deletes every segment and leaves a record that says so: a large
-// record whose file is being written at this moment must not come back if
-// the process dies before its writer notices that it has been fenced.
-func (d *disk) dropAll(stored int64) error {
-	d.mu.Lock()
-	for _, s := range d.table.all() {
-		d.evict(s)
-	}
-	d.mu.Unlock()
-	return d.appendDrop(record{kind: kindDropAll, stored: stored})
-}
-
-// appendDrop writes a record without a body.
-func (d *disk) appendDrop(r record) error {
-	p, err := d.append(&draft{record: r}, always)
-	if err == nil {
-		p.seg.release()
-	}
-	return err
-}
-
+// usage returns the last numbers known if the disk is stalled.
 func (d *disk) usage() (bytes int64, segments int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.bytes, d.table.len()
+	if d.gate.tryLock() {
+		d.used.Store(d.bytes)
+		d.gate.unlock()
+	}
+	return d.used.Load(), d.table.len()
 }
 
-// close closes every file once its last reader has gone.
+// close seals what is being written, so that the next start need not scan it, and
+// closes every file once its last reader has gone.
 func (d *disk) close() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.active = nil
+	d.gate.lock()
+	defer d.gate.unlock()
+	d.closed = true
+	for _, s := range d.active {
+		if s != nil {
+			if err := d.sealSegment(s); err != nil {
+				d.log.Warn("diskcache: the next start will take longer: a segment could not be sealed", "error", err)
+			}
+		}
+	}
 	for _, s := range d.table.all() {
+		d.queues[s.q].remove(s)
 		if d.table.remove(s) {
 			s.release()
 		}
 	}
+	d.active = [2]*segment{}
+	d.drops.close()
+	d.groups.close()
 	clear(d.key[:])
 }

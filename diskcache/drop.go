@@ -13,22 +13,26 @@ func (c *Cache) Drop(key string) {
 	s := c.shard(hash)
 	s.mu.Lock()
 	c.clock.revoke(hash)
-	file := s.drop(hash)
+	file := c.drop(s, hash)
 	s.mu.Unlock()
-	// Also if there was no entry: a Put that has just been fenced may have
-	// left its record on disk.
-	c.writeDrop(key, file)
+	if !c.ready() {
+		// Loading may end in between, with the slot found after it was removed.
+		if seq := c.disk.seq.Load() + 1; !c.loading.note(hash, seq) {
+			c.voidFound(hash, seq)
+		}
+	}
+	// Peers announce keys that were never stored here, by the thousand. Without a
+	// slot there is a record only if it is being written, or not yet loaded.
+	if file != 0 || !c.ready() || c.clock.writing[hash%buckets].Load() > 0 {
+		c.writeDrop(hash, file)
+	}
 }
 
-// writeDrop appends the record of a drop and deletes the file of a large
-// record. It comes after the generation has moved: a Put whose fence held when
-// it drew its sequence number has a lower one than this record.
-func (c *Cache) writeDrop(key string, file uint64) {
-	if key == "" || len(key) > maxKey {
-		return // cannot have been stored
-	}
-	err := c.disk.appendDrop(record{kind: kindDrop, stored: c.now(), key: []byte(key)})
-	if err != nil {
+// writeDrop notes the drop and deletes the file of a large record. It comes after
+// the generation has moved: a Put whose fence held when it drew its sequence
+// number has a lower one than this.
+func (c *Cache) writeDrop(hash uint64, file uint32) {
+	if err := c.disk.drop(frameDrop, hash); err != nil && !bypassed(err) {
 		c.log.Error("diskcache: a dropped or replaced entry may be found again, as suspect, after a restart", "error", err)
 	}
 	c.disk.retire(file)
@@ -54,10 +58,26 @@ func (c *Cache) DropAll() {
 	// First the epoch, then the entries: an insert that checked its fence
 	// before is removed, one that checks it after is refused.
 	c.clock.epoch.Add(1)
-	for i := range c.shards {
-		c.shards[i].clear()
-	}
-	if err := c.disk.dropAll(c.now()); err != nil {
+	c.loading.noteAll(c.disk.seq.Add(1))
+	c.clear()
+	if err := c.disk.dropAll(); err != nil {
 		c.log.Error("diskcache: dropped entries may be found again, as suspects, after a restart", "error", err)
 	}
+}
+
+// dropAll deletes every segment and leaves a drop that says so: a large record
+// whose file is being written at this moment must not come back if the process
+// dies before its writer notices that it has been fenced.
+func (d *disk) dropAll() error {
+	d.quit()
+	d.gate.lock()
+	defer d.gate.unlock()
+	for _, s := range d.table.all() {
+		d.delete(s)
+	}
+	d.prune()
+	if d.closed {
+		return nil
+	}
+	return d.dropLocked(frameDropAll, 0)
 }

@@ -11,6 +11,7 @@ import (
 const (
 	maxKey     = 4096
 	maxVersion = 1024
+	maxGroup   = 1024
 	maxBlob    = 64 << 10
 )
 
@@ -19,6 +20,10 @@ type Meta struct {
 	// Version identifies the data, for example S3's ETag. At most 1 KiB.
 	// It is compared for equality and never ordered.
 	Version string
+
+	// Group names those with whom the entry shares its fate, for example a
+	// patient or a tenant: see [Cache.ShredGroup]. Empty: none. At most 1 KiB.
+	Group string
 
 	// Blob is the caller's own, at most 64 KiB. Every Get returns a copy.
 	Blob []byte
@@ -36,7 +41,7 @@ type Entry struct {
 	Suspect bool
 }
 
-// Format implements fmt.Formatter: the blob may hold PHI and is not shown.
+// Format implements fmt.Formatter: blob and group may hold PHI and are not shown.
 // An Entry prints the same way.
 func (m Meta) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "diskcache.Meta(version %q, blob of %d bytes)", m.Version, len(m.Blob))
@@ -54,6 +59,8 @@ func checkEntry(key string, m Meta) error {
 		return fmt.Errorf("%w: a key has 1 to %d bytes, this one has %d", ErrInvalid, maxKey, len(key))
 	case len(m.Version) > maxVersion:
 		return fmt.Errorf("%w: a version has at most %d bytes, this one has %d", ErrInvalid, maxVersion, len(m.Version))
+	case len(m.Group) > maxGroup:
+		return fmt.Errorf("%w: a group has at most %d bytes, this one has %d", ErrInvalid, maxGroup, len(m.Group))
 	case len(m.Blob) > maxBlob:
 		return fmt.Errorf("%w: a blob has at most %d bytes, this one has %d; store it as data", ErrInvalid, maxBlob, len(m.Blob))
 	}

@@ -45,4 +45,5 @@ var (
 	errDamaged  = errors.New("diskcache: damaged record")
 	errOtherKey = errors.New("diskcache: record of another key")
 	errGone     = errors.New("diskcache: segment evicted")
+	errShredded = errors.New("diskcache: the group's secret is destroyed")
 )

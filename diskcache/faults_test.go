@@ -104,6 +104,7 @@ func TestFailingWriteBypassesTheDisk(t *testing.T) {
 			t.Errorf("the fence does not count on a failing disk: %v", err)
 		}
 		fl.write.Store(nil)
+		c.disk.breaker.until.Store(1) // it is time to try again
 		if st := c.Stats(); st.Segments != before || st.DiskErrors == 0 {
 			t.Errorf("half a large record keeps its file: %+v", st)
 		}

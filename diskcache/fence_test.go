@@ -63,9 +63,8 @@ func TestRecordOfADeadFenceIsNotWritten(t *testing.T) {
 	dir, o := newDir(t), Options{Keys: testKeys{}}
 	c := open4test(t, dir, o)
 	f := c.Fence("k")
-	it := &item{key: "k", data: NewView([]byte("old")), stored: c.now(), epoch: f.epoch}
 	c.Drop("k")
-	if _, err := c.write(c.hash("k"), it, Meta{}, f); !errors.Is(err, ErrFenced) {
+	if _, err := c.write(c.draftOf("k"), NewView([]byte("old")), f); !errors.Is(err, ErrFenced) {
 		t.Error(err)
 	}
 	c = reopen(t, c, dir, o)
@@ -90,13 +89,13 @@ func TestSlowReadDoesNotPromoteWhatWasDropped(t *testing.T) {
 		if !ok {
 			t.Fatal("no slot")
 		}
-		it, err := c.load(sl, "k", c.disk.getScratch())
+		r, data, err := c.disk.read(sl, "k", c.disk.getScratch())
 		if err != nil {
 			t.Fatal(err)
 		}
 		change(c)
 		used := c.Stats().MemoryBytes
-		if e, ok := c.promote(s, hash, sl, it); ok {
+		if e, ok := c.promote(s, sl, "k", &r, data); ok {
 			t.Errorf("after %s, the read returned %v", name, e)
 		}
 		if c.Stats().MemoryBytes != used {
@@ -121,14 +120,14 @@ func TestFenceThatDiesWhileTheRecordIsWritten(t *testing.T) {
 				dir, o := newDir(t), Options{MaxBytes: 16 << 20, Keys: testKeys{}}
 				c := open4test(t, dir, o)
 				f := c.Fence("k")
-				it := &item{key: "k", data: NewView(noise(size)), stored: c.now(), epoch: f.epoch}
-				p, err := c.write(c.hash("k"), it, Meta{}, f)
+				r, data := c.draftOf("k"), NewView(noise(size))
+				p, err := c.write(r, data, f)
 				if err != nil {
 					t.Fatal(err)
 				}
 				revoke(c)
-				it.seq = p.seq
-				err = c.commit(c.hash("k"), it, f, &p)
+				r.seq = p.seq
+				err = c.commit("k", r, data, f, &p)
 				p.seg.release()
 				if !errors.Is(err, ErrFenced) {
 					t.Fatal(err)

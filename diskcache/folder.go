@@ -15,7 +15,10 @@ import (
 //	CACHEDIR.TAG  marker: two lines, the second with the version of the format
 //	lock          locked while the cache is open; the holder's process id
 //	key           the wrapped cache key, if there is a KeyWrapper
-//	*.seg         segments
+//	groups        the secrets of groups, see groups.go
+//	boot          where sequence numbers begin, see survey.go
+//	*.seg         segments, see header.go, record.go and block.go
+//	*.drops       what was dropped, see drops.go
 //	*.tmp         one of the above, not yet complete
 //
 // The marker is a Cache Directory Tag (https://bford.info/cachedir/), so that
@@ -133,18 +136,18 @@ func (fo *folder) names() ([]string, error) {
 
 // mark writes the marker.
 func (fo *folder) mark() error {
-	return fo.replace(markerName, []byte(markerTag+markerText+strconv.Itoa(formatVersion)+"\n"))
+	return replaceFile(fo.root, markerName, []byte(markerTag+markerText+strconv.Itoa(formatVersion)+"\n"), true)
 }
 
-// replace writes a small file so that a crash leaves the old one, or none, or
-// the new one. It syncs: a lost key would cost the whole cache.
-func (fo *folder) replace(name string, content []byte) error {
-	f, err := fo.root.OpenFile(name+tempSuffix, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+// replaceFile writes a small file so that a crash leaves the old one, or none, or
+// the new one; if it is synced, so does a loss of power.
+func replaceFile(root *os.Root, name string, content []byte, sync bool) error {
+	f, err := root.OpenFile(name+tempSuffix, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
-	if err == nil {
+	if err == nil && sync {
 		err = f.Sync()
 	}
 	if closeErr := f.Close(); err == nil {
@@ -153,10 +156,14 @@ func (fo *folder) replace(name string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := fo.root.Rename(name+tempSuffix, name); err != nil {
+	if err := root.Rename(name+tempSuffix, name); err != nil || !sync {
 		return err
 	}
-	d, err := fo.root.Open(".")
+	return syncFolder(root)
+}
+
+func syncFolder(root *os.Root) error {
+	d, err := root.Open(".")
 	if err != nil {
 		return err
 	}
@@ -170,15 +177,26 @@ func (fo *folder) empty() error {
 	if err != nil {
 		return err
 	}
+	ours := []string{keyName, groupsName, bootName}
 	for _, name := range names {
-		_, isSegment := parseSegmentName(name)
-		if isSegment || name == keyName || name == keyName+tempSuffix {
+		_, _, numbered := parseName(name)
+		if numbered || slices.Contains(ours, strings.TrimSuffix(name, tempSuffix)) {
 			if err := fo.root.Remove(name); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// free returns the size of the file system and what is free for us, in bytes.
+func (fo *folder) free() (total, free int64, err error) {
+	d, err := fo.root.Open(".")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer d.Close()
+	return statfs(d)
 }
 
 func (fo *folder) close() error {

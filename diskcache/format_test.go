@@ -18,9 +18,9 @@ import (
 	"github.com/klauspost/compress/s2"
 )
 
-var update = flag.Bool("update", false, "write the golden segment anew; only ever for a new version of the format")
+var update = flag.Bool("update", false, "write the golden folder anew; only ever for a new version of the format")
 
-const golden = "testdata/segment-v1.seg"
+const golden = "testdata/cache-v1"
 
 // goldenKeys unwraps to the key 00 01 02 .. 1f.
 type goldenKeys struct{}
@@ -36,52 +36,63 @@ func goldenKey() []byte {
 func (goldenKeys) WrapKey(context.Context, []byte) ([]byte, error)   { return []byte("golden"), nil }
 func (goldenKeys) UnwrapKey(context.Context, []byte) ([]byte, error) { return goldenKey(), nil }
 
-// goldenEntries are in the golden segment, followed by a drop of the last.
+// goldenEntries are in the golden segment; the last has been dropped.
 var goldenEntries = []struct {
-	key, version, blob string
-	data               []byte
-	codec              byte
+	key, version, group, blob string
+	data                      []byte
+	codec                     byte
 }{
-	{"", "", "", nil, 0}, // index 0 is not used: sequence numbers start at 1
-	{"patients/1/bundle.json", `"etag-1"`, "blob", bytes.Repeat([]byte("compresses "), 10_000), codecS2},
-	{"images/1.dcm", `"etag-2"`, "", []byte("short"), codecPlain},
-	{"images/2.dcm", `"etag-3"`, "", noise(70_000), codecPlain}, // two chunks
-	{"empty", "", "", nil, codecPlain},
-	{"dropped", `"etag-5"`, "", []byte("gone"), codecPlain},
+	{"patients/1/bundle.json", `"etag-1"`, "", "blob", bytes.Repeat([]byte("compresses "), 10_000), codecS2},
+	{"patients/2/bundle.json", `"etag-2"`, "patient 2", "", bytes.Repeat([]byte("compresses as well "), 70_000), codecS2}, // two chunks
+	{"images/1.dcm", `"etag-3"`, "", "", []byte("short"), codecPlain},
+	{"images/2.dcm", `"etag-4"`, "", "", noise(140_000), codecPlain}, // two chunks, too
+	{"images/3.dcm", `"etag-5"`, "patient 2", "", noise(1000), codecPlain},
+	{"empty", "", "", "", nil, codecPlain},
+	{"dropped", `"etag-7"`, "", "", []byte("gone"), codecPlain},
 }
 
-// writeGolden runs in a bubble, whose clock says 2000: no clock that the file
-// is read under will be before that.
+// writeGolden runs in a bubble, whose clock says 2000: no clock that the files are
+// read under will be before that.
 func writeGolden(t *testing.T) {
-	dir := newDir(t)
-	c := open4test(t, dir, Options{Keys: testKeys{}})
-	copy(c.disk.key[:], goldenKey())
-	for _, e := range goldenEntries[1:] {
-		if err := c.Put(e.key, NewView(e.data), Meta{Version: e.version, Blob: []byte(e.blob)}, c.Fence(e.key)); err != nil {
+	files := map[string][]byte{markerName: []byte(markerTag + markerText + "1\n"), keyName: append([]byte(keyMagic), append([]byte{1}, "golden"...)...)}
+	dir := writeFolder(t, files)
+	c := open4test(t, dir, Options{Keys: goldenKeys{}})
+	for _, e := range goldenEntries {
+		m := Meta{Version: e.version, Group: e.group, Blob: []byte(e.blob)}
+		if err := c.Put(e.key, NewView(e.data), m, c.Fence(e.key)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c.Drop("dropped")
-	if err := os.WriteFile(golden, onDisk(t, dir)[segmentName(1)], 0o644); err != nil {
+	if err := c.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if err := os.MkdirAll(golden, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range onDisk(t, dir) {
+		if name == lockName {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(golden, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
-// TestFormatIsAsSpecified reads the golden segment with a reader written from
-// the comments beside the constants, which shares no code with the package.
-func TestFormatIsAsSpecified(t *testing.T) {
-	if *update {
-		synctest.Test(t, writeGolden)
-	}
-	file, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(file[:8]) != "HKCACHE\x01" || binary.BigEndian.Uint64(file[8:]) != 1 || file[48] != 0 {
-		t.Fatal("segment header")
-	}
-	id := file[16:48]
-	key, err := hkdf.Key(sha256.New, goldenKey(), id, string(file[:64]), 32)
+// reader reads the formats as the comments beside the constants specify them. It
+// shares no code with the package.
+type reader struct {
+	t    *testing.T
+	file []byte
+	aead cipher.AEAD // of the file
+	id   []byte
+	off  int
+}
+
+func specifiedAEAD(t *testing.T, secret []byte, salt []byte, info string) cipher.AEAD {
+	t.Helper()
+	key, err := hkdf.Key(sha256.New, secret, salt, "hipaakit diskcache "+info, 32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,83 +104,192 @@ func TestFormatIsAsSpecified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rest, lastSeq := file[64:], uint64(0)
-	for i := 1; len(rest) > 0; i++ {
-		offset := binary.BigEndian.AppendUint64(nil, uint64(len(file)-len(rest)))
-		header := rest[:12]
-		metaLen, bodyLen := binary.BigEndian.Uint32(header), binary.BigEndian.Uint64(header[4:])
-		sealedMeta, body := rest[12:12+metaLen], rest[12+uint64(metaLen):][:bodyLen]
-		rest = rest[12+uint64(metaLen)+bodyLen:]
+	return aead
+}
 
-		place := bytes.Join([][]byte{id, offset, header}, nil)
-		meta, err := aead.Open(nil, nil, sealedMeta, append([]byte("m"), place...))
+func newReader(t *testing.T, name string, queue byte) *reader {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join(golden, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(file[:8]) != "HKCACHE\x01" || file[56] != queue || file[57] != 0 {
+		t.Fatal(name, "header")
+	}
+	r := &reader{t: t, file: file, id: file[16:48], off: 96}
+	r.aead = specifiedAEAD(t, goldenKey(), r.id, "file "+string(file[:64]))
+	if _, err := r.aead.Open(nil, nil, file[64:92], nil); err != nil {
+		t.Fatal(name, "header", err)
+	}
+	return r
+}
+
+func (r *reader) take(n int) []byte {
+	b := r.file[r.off:][:n]
+	r.off += n
+	return b
+}
+
+func (r *reader) open(aead cipher.AEAD, what string, sealed []byte, aad ...[]byte) []byte {
+	r.t.Helper()
+	plain, err := aead.Open(nil, nil, sealed, bytes.Join(aad, nil))
+	if err != nil {
+		r.t.Fatal(what, err)
+	}
+	return plain
+}
+
+// groupSecrets reads the table of secrets.
+func groupSecrets(t *testing.T) map[uint64][]byte {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join(golden, "groups"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(file[:8]) != "HKCGRP\x00\x01" {
+		t.Fatal("groups: header")
+	}
+	aead := specifiedAEAD(t, goldenKey(), file[8:40], "groups")
+	secrets := make(map[uint64][]byte)
+	for off := 40; off < len(file); {
+		n := 2 + int(binary.BigEndian.Uint16(file[off:]))*44 + 28
+		plain, err := aead.Open(nil, nil, file[off+2:off+n], binary.BigEndian.AppendUint64([]byte("g"), uint64(off)))
 		if err != nil {
-			t.Fatal("metadata of record", i, err)
+			t.Fatal("groups:", err)
 		}
-		kind, codec := meta[0], meta[1]
-		seq, plain, encoded := binary.BigEndian.Uint64(meta[2:]), binary.BigEndian.Uint64(meta[18:]), binary.BigEndian.Uint64(meta[26:])
-		keyLen, versionLen := binary.BigEndian.Uint16(meta[34:]), binary.BigEndian.Uint16(meta[36:])
-		blob := meta[42+keyLen+versionLen:]
-		if seq <= lastSeq || uint32(len(blob)) != binary.BigEndian.Uint32(meta[38:]) {
-			t.Fatal("metadata of record", i)
+		for ; len(plain) > 0; plain = plain[44:] {
+			secrets[binary.BigEndian.Uint64(plain)] = plain[12:44]
+		}
+		off += n
+	}
+	return secrets
+}
+
+func TestFormatIsAsSpecified(t *testing.T) {
+	if *update {
+		synctest.Test(t, writeGolden)
+	}
+	secrets := groupSecrets(t)
+	r := newReader(t, "00000001.seg", 0)
+	var index []byte
+	lastSeq := uint64(0)
+	for _, want := range goldenEntries {
+		start := r.off
+		hash, seq := r.record(want.key, want.version, want.group, want.blob, want.codec, want.data, secrets)
+		if seq <= lastSeq {
+			t.Error("sequence numbers do not grow")
 		}
 		lastSeq = seq
-		name, version := string(meta[42:][:keyLen]), string(meta[42+keyLen:][:versionLen])
-		if i == len(goldenEntries) {
-			if kind != 2 || name != "dropped" || bodyLen != 0 || len(rest) != 0 {
-				t.Fatal("the last record is not the drop")
-			}
-			return
-		}
+		index = binary.BigEndian.AppendUint64(index, hash)
+		index = binary.BigEndian.AppendUint64(index, seq<<1)
+		index = binary.BigEndian.AppendUint32(index, uint32(start))
+		index = binary.BigEndian.AppendUint32(index, uint32(r.off-start))
+	}
+	block := r.off
+	place, header := r.place()
+	if binary.BigEndian.Uint64(header[4:]) != 0 {
+		t.Error("there is no block before the first")
+	}
+	plain := r.open(r.aead, "index block", r.take(int(binary.BigEndian.Uint32(header)&^(1<<30))), []byte("x"), place)
+	if !bytes.Equal(plain, index) {
+		t.Error("index block")
+	}
+	place, header = r.place()
+	if binary.BigEndian.Uint32(header) != 3<<30|44 || binary.BigEndian.Uint64(header[4:]) != uint64(block) {
+		t.Error("trailer")
+	}
+	plain = r.open(r.aead, "trailer", r.take(44), []byte("t"), place)
+	if binary.BigEndian.Uint64(plain) != uint64(len(goldenEntries)) || binary.BigEndian.Uint64(plain[8:]) != lastSeq || r.off != len(r.file) {
+		t.Error("trailer")
+	}
+	dropped := index[len(index)-24:]
+	r = newReader(t, "00000002.drops", 2)
+	plain = r.open(r.aead, "drop", r.take(45), []byte("d"), binary.BigEndian.AppendUint64(nil, 96))
+	if plain[0] != 1 || !bytes.Equal(plain[1:9], dropped[:8]) || binary.BigEndian.Uint64(plain[9:]) <= lastSeq || r.off != len(r.file) {
+		t.Error("drop")
+	}
+}
 
-		var opened []byte
-		for n := uint64(0); len(body) > 0; n++ {
-			chunk := body[:min(len(body), 65536+28)]
-			body = body[len(chunk):]
-			aad := bytes.Join([][]byte{[]byte("c"), place, meta[:len(meta)-len(blob)], binary.BigEndian.AppendUint64(nil, n), {0}}, nil)
-			if len(body) == 0 {
-				aad[len(aad)-1] = 1
+// place returns what everything at this offset is bound to, and steps over the header.
+func (r *reader) place() (place, header []byte) {
+	off := binary.BigEndian.AppendUint64(nil, uint64(r.off))
+	header = r.take(12)
+	return bytes.Join([][]byte{r.id, off, header}, nil), header
+}
+
+// record reads one record and compares it.
+func (r *reader) record(key, version, group, blob string, codec byte, data []byte, secrets map[uint64][]byte) (hash, seq uint64) {
+	r.t.Helper()
+	place, header := r.place()
+	first := binary.BigEndian.Uint32(header)
+	rest := r.off + 65 + int(first&(1<<30-1)) + int(binary.BigEndian.Uint64(header[4:]))
+	head := r.open(r.aead, "head", r.take(65), []byte("h"), place)
+	hash, seq = binary.BigEndian.Uint64(head[1:]), binary.BigEndian.Uint64(head[9:])
+	aead := r.aead
+	if grouped := first>>31 == 1; grouped != (group != "") {
+		r.t.Fatal(key, "flag of the group")
+	} else if grouped {
+		secret := append(goldenKey(), secrets[binary.BigEndian.Uint64(head[17:])]...)
+		aead = specifiedAEAD(r.t, secret, r.id, "file "+string(r.file[:64]))
+	}
+	plain := r.open(aead, key, r.take(int(first&(1<<30-1))), []byte("f"), place, head[1:17])
+	size, chunk := binary.BigEndian.Uint64(plain[9:]), uint64(binary.BigEndian.Uint32(plain[17:]))
+	chunks := int(max(1, (size+chunk-1)/chunk))
+	lens := plain[31:]
+	names := lens
+	if plain[0] == 1 {
+		names = lens[4*(chunks-1):]
+	}
+	all := key + version + group + blob
+	if string(names[:len(all)]) != all || int(binary.BigEndian.Uint16(plain[21:])) != len(key) ||
+		int(binary.BigEndian.Uint16(plain[23:])) != len(version) || int(binary.BigEndian.Uint16(plain[25:])) != len(group) ||
+		int(binary.BigEndian.Uint32(plain[27:])) != len(blob) || plain[0] != codec {
+		r.t.Fatal(key, "metadata")
+	}
+	body := names[len(all):]
+	meta := plain[:len(plain)-len(body)-len(blob)]
+	var got []byte
+	for n := 0; n < chunks; n++ {
+		if n > 0 {
+			length := int(min(chunk, size-uint64(n)*chunk))
+			if codec == 1 {
+				length = int(binary.BigEndian.Uint32(lens[4*(n-1):]))
 			}
-			if opened, err = aead.Open(opened, nil, chunk, aad); err != nil {
-				t.Fatal("chunk", n, "of record", i, err)
+			last := []byte{0}
+			if n == chunks-1 {
+				last[0] = 1
 			}
-		}
-		if uint64(len(opened)) != encoded {
-			t.Fatal("length of record", i)
+			body = r.open(aead, key, r.take(length+28), []byte("c"), place, head[1:17], meta, binary.BigEndian.AppendUint64(nil, uint64(n)), last)
 		}
 		if codec == 1 {
-			if opened, err = s2.Decode(nil, opened); err != nil {
-				t.Fatal(err)
+			decoded, err := s2.Decode(nil, body)
+			if err != nil {
+				r.t.Fatal(key, err)
 			}
+			body = decoded
 		}
-		want := goldenEntries[i]
-		if kind != 1 || codec != want.codec || name != want.key || version != want.version ||
-			string(blob) != want.blob || uint64(len(opened)) != plain || !bytes.Equal(opened, want.data) {
-			t.Errorf("record %d is not as written: %q %q", i, name, version)
-		}
+		got = append(got, body...)
 	}
-	t.Error("the drop is missing")
+	if r.off != rest || !bytes.Equal(got, data) {
+		r.t.Error(key, "data")
+	}
+	return hash, seq
 }
 
 // TestFolderWrittenByTheFirstVersionIsRead keeps later changes compatible.
 func TestFolderWrittenByTheFirstVersionIsRead(t *testing.T) {
-	segment, err := os.ReadFile(filepath.FromSlash(golden))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := writeFolder(t, map[string][]byte{
-		"CACHEDIR.TAG":         []byte("Signature: 8a477f597d28d172789f06886806bc55\n# hipaakit diskcache format 1\n"),
-		"key":                  []byte("HKCKEY\x00\x01golden"),
-		"0000000000000001.seg": segment,
-	})
-	c := open4test(t, dir, Options{Keys: goldenKeys{}, MaxAge: 100 * defaultMaxAge})
-	for _, want := range goldenEntries[1:5] {
+	files := onDisk(t, filepath.FromSlash(golden))
+	c := open4test(t, writeFolder(t, files), Options{Keys: goldenKeys{}, MaxAge: 100 * defaultMaxAge})
+	for _, want := range goldenEntries[:6] {
 		e := wantHit(t, c, want.key, want.data)
-		if e.Version != want.version || string(e.Blob) != want.blob || !e.Suspect {
+		if e.Version != want.version || e.Group != want.group || string(e.Blob) != want.blob || !e.Suspect {
 			t.Error(e)
 		}
 	}
 	if _, err := c.Get("dropped"); !errors.Is(err, ErrMiss) {
 		t.Error("the drop was not read")
+	}
+	if st := c.Stats(); st.Scanned+st.Damaged+st.DiskErrors > 0 {
+		t.Errorf("%+v", st)
 	}
 }

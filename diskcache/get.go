@@ -3,35 +3,33 @@ package diskcache
 import (
 	"bytes"
 	"errors"
+	"strings"
+	"time"
 )
 
 // Get returns the entry of key, or [ErrMiss]. It never returns another error
 // (ErrClosed is an ErrMiss): to a caller, a cache that fails is a cache that
-// misses. Data is the memory tier's own; see [View]. A hit in memory allocates
-// nothing, but for the copy of a blob that is not empty.
+// misses. Data is the memory tier's own; see [View]. A hit in memory takes no lock
+// and allocates nothing, but for the copy of a blob that is not empty.
 //
 // An entry that is Suspect must be confirmed before it is used.
 func (c *Cache) Get(key string) (Entry, error) {
-	if c.closed.Load() {
-		return Entry{}, ErrClosed
-	}
-	hash, now := c.hash(key), c.now()
+	hash := c.hash(key)
 	s := c.shard(hash)
-	s.mu.Lock()
-	if it, ok := s.lru.Get(hash); ok && it.key == key && !c.expiredAt(it.stored, now) {
-		s.memoryHits++
-		e := it.entry(c.clock.epoch.Load())
-		s.mu.Unlock()
-		return e, nil
+	if it := s.ram.find(hash, key); it != nil && c.ages.live(it) {
+		if it.mark.Load() != markRAM|markDisk {
+			it.mark.Store(markRAM | markDisk)
+		}
+		s.memoryHits.Add(1)
+		return it.entry(c.clock.epoch.Load()), nil
 	}
-	s.mu.Unlock()
-	return c.fromDisk(s, hash, key, now)
+	return c.fromDisk(s, hash, key)
 }
 
 // fromDisk serves what is not in memory. The record is read without a lock,
 // so the key may have been dropped or replaced meanwhile: then it starts over,
 // for otherwise a caller could see new data first and old data after.
-func (c *Cache) fromDisk(s *shard, hash uint64, key string, now int64) (Entry, error) {
+func (c *Cache) fromDisk(s *shard, hash uint64, key string) (Entry, error) {
 	if !c.enter() {
 		return Entry{}, ErrClosed
 	}
@@ -39,23 +37,23 @@ func (c *Cache) fromDisk(s *shard, hash uint64, key string, now int64) (Entry, e
 	sc := c.disk.getScratch()
 	defer c.disk.putScratch(sc)
 	for range 4 {
-		sl, ok := s.slot(hash)
+		sl, ok := c.usable(s, hash)
 		if !ok {
 			break
 		}
-		it, err := c.load(sl, key, sc)
-		if err == nil && c.expiredAt(it.stored, now) {
+		r, data, err := c.disk.read(sl, key, sc)
+		if err == nil && c.ages.expired(r.stored, c.ages.now()) {
 			c.expired.Add(1)
 			err = ErrMiss
 		}
-		if errors.Is(err, errOtherKey) {
+		if errors.Is(err, errOtherKey) || bypassed(err) {
 			break
 		}
 		if err != nil {
 			c.discard(s, hash, sl, err)
 			continue // perhaps somebody has stored a new one
 		}
-		if e, ok := c.promote(s, hash, sl, it); ok {
+		if e, ok := c.promote(s, sl, key, &r, data); ok {
 			return e, nil
 		}
 	}
@@ -65,30 +63,22 @@ func (c *Cache) fromDisk(s *shard, hash uint64, key string, now int64) (Entry, e
 	return Entry{}, ErrMiss
 }
 
-func (s *shard) slot(hash uint64) (slot, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sl, ok := s.slots[hash]
-	return sl, ok
+func bypassed(err error) bool { return errors.Is(err, errTripped) || errors.Is(err, errStalled) }
+
+// usable returns the slot of hash, unless it was found at Open and loading is not
+// over: what has been dropped since, or by an earlier process, is known then.
+func (c *Cache) usable(s *shard, hash uint64) (slot, bool) {
+	sl, ok := s.slot(hash)
+	return sl, ok && (sl.epoch != 0 || c.ready())
 }
 
-// load reads an item from disk.
-func (c *Cache) load(sl slot, key string, sc *scratch) (*item, error) {
-	r, data, err := c.disk.read(sl, key, sc)
-	if err != nil {
-		return nil, err
-	}
-	return &item{
-		key: key, version: string(r.version), blob: bytes.Clone(r.blob),
-		data: data, stored: r.stored, seq: r.seq,
-	}, nil
-}
-
-// discard forgets a record that could not be used.
+// discard forgets a record that could not be used. One that may still be on disk
+// is voided, so that no later Drop of the key need look for it.
 func (c *Cache) discard(s *shard, hash uint64, sl slot, err error) {
-	s.dropSeq(hash, sl.seq)
+	was := c.dropSeq(s, hash, sl.seq())
 	switch {
-	case errors.Is(err, ErrMiss), errors.Is(err, errGone):
+	case errors.Is(err, ErrMiss), errors.Is(err, errGone), errors.Is(err, errShredded):
+		return
 	case errors.Is(err, errDamaged):
 		c.damaged.Add(1)
 		c.log.Warn("diskcache: damaged record, treated as a miss")
@@ -96,31 +86,71 @@ func (c *Cache) discard(s *shard, hash uint64, sl slot, err error) {
 		c.disk.failures.Add(1)
 		c.log.Warn("diskcache: unreadable record, treated as a miss", "error", err)
 	}
+	if was {
+		_ = c.disk.drop(frameDrop, hash)
+	}
 }
 
-// promote returns the item as an entry and keeps it in memory, unless the
-// slot it came from is no longer the current one. Comparing the record's
-// sequence number is a stricter guard than a fence: a drop removes the slot, a
-// newer record replaces it, and both happen under this lock.
-func (c *Cache) promote(s *shard, hash uint64, sl slot, it *item) (Entry, bool) {
-	cost := it.cost()
+// promote returns the record as an entry and keeps it in memory, unless the slot
+// it came from is no longer the current one. Comparing the record's sequence
+// number is a stricter guard than a fence: a drop removes the slot, a newer record
+// replaces it, and both happen under this lock.
+func (c *Cache) promote(s *shard, sl slot, key string, r *record, data View) (Entry, bool) {
+	cost := int64(len(r.key)+len(r.version)+len(r.name)+len(r.blob)+data.size) + itemOverhead
 	keep := c.memory.admits(cost)
-	if keep {
-		c.memory.reserve(&c.shards, cost)
+	if !keep {
+		return c.unkept(s, sl, r, data)
+	}
+	it := c.item(sl.hash, key, r, data)
+	c.reserve(cost)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	current := s.index.at(sl.hash)
+	if current == nil || current.seq() != sl.seq() || !c.disk.groups.alive(r.group) {
+		c.memory.unreserve(cost)
+		return Entry{}, false
+	}
+	it.epoch.Store(uint64(current.epoch))
+	c.keep(s, it)
+	s.diskHits++
+	return it.entry(c.clock.epoch.Load()), true
+}
+
+// unkept is promote without a place in memory.
+func (c *Cache) unkept(s *shard, sl slot, r *record, data View) (Entry, bool) {
+	e := Entry{Data: data, Stored: time.Unix(0, r.stored), Meta: Meta{Version: string(r.version)}}
+	if len(r.name) > 0 {
+		e.Group = string(r.name)
+	}
+	if len(r.blob) > 0 {
+		e.Blob = bytes.Clone(r.blob)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	current, ok := s.slots[hash]
-	if !ok || current.seq != sl.seq {
-		if keep {
-			c.memory.unreserve(cost)
-		}
+	current := s.index.at(sl.hash)
+	if current == nil || current.seq() != sl.seq() || !c.disk.groups.alive(r.group) {
 		return Entry{}, false
 	}
-	it.epoch = current.epoch
-	if keep {
-		s.keep(hash, it)
-	}
+	e.Suspect = uint64(current.epoch) < c.clock.epoch.Load()
 	s.diskHits++
-	return it.entry(c.clock.epoch.Load()), true
+	return e, true
+}
+
+// item makes what the memory tier keeps of a record. Its strings share one array,
+// which is not the data's: who keeps a version must not keep a megabyte.
+func (c *Cache) item(hash uint64, key string, r *record, data View) *item {
+	it := &item{hash: hash, data: data, stored: r.stored, expires: c.ages.expires(r.stored), seq: r.seq, group: r.group}
+	var b strings.Builder
+	b.Grow(len(key) + len(r.version) + len(r.name))
+	b.WriteString(key)
+	b.Write(r.version)
+	b.Write(r.name)
+	text := b.String()
+	it.key = text[:len(key)]
+	it.meta.Version = text[len(key):][:len(r.version)]
+	it.meta.Group = text[len(key)+len(r.version):]
+	if len(r.blob) > 0 {
+		it.meta.Blob = bytes.Clone(r.blob)
+	}
+	return it
 }

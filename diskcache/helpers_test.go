@@ -55,6 +55,7 @@ func open4test(t testing.TB, dir string, o Options) *Cache {
 			t.Error(err)
 		}
 	})
+	<-c.Loaded()
 	return c
 }
 
@@ -136,16 +137,43 @@ func writeFolder(t testing.TB, files map[string][]byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	refill(t, dir, files)
+	return dir
+}
+
+// refill makes the folder hold these files and no other. It costs less than a new
+// folder, of which the damage tests would need thousands.
+func refill(t testing.TB, dir string, files map[string][]byte) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if _, ok := files[e.Name()]; !ok {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+		path := filepath.Join(dir, name)
+		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+			continue
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }
 
 // logTo returns a logger and what it has logged.
 func logTo() (*slog.Logger, *bytes.Buffer) {
 	var buf bytes.Buffer
 	return slog.New(slog.NewTextHandler(&buf, nil)), &buf
+}
+
+// draftOf is what Put makes of a key before it has a place.
+func (c *Cache) draftOf(key string) *record {
+	return &record{hash: c.hash(key), stored: c.ages.now(), key: []byte(key)}
 }

@@ -79,19 +79,17 @@ func loadKey(ctx context.Context, fo *folder, keys KeyWrapper) (*cacheKey, error
 
 // storeKey stores a new key. If it cannot, the cache works with the key in
 // memory only, and the next process starts empty once more.
-func storeKey(ctx context.Context, fo *folder, key *cacheKey, o Options) {
-	if o.Keys == nil {
-		return
+func storeKey(ctx context.Context, fo *folder, key *cacheKey, keys KeyWrapper) error {
+	if keys == nil {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
 	defer cancel()
 	plain := *key // the wrapper may keep or clear what it is given
-	wrapped, err := o.Keys.WrapKey(ctx, plain[:])
+	wrapped, err := keys.WrapKey(ctx, plain[:])
 	clear(plain[:])
-	if err == nil {
-		err = fo.replace(keyName, append(append([]byte(keyMagic), formatVersion), wrapped...))
-	}
 	if err != nil {
-		o.Logger.Warn("diskcache: the key cannot be stored: this cache ends with this process", "error", err)
+		return err
 	}
+	return replaceFile(fo.root, keyName, append(append([]byte(keyMagic), formatVersion), wrapped...), true)
 }

@@ -21,6 +21,9 @@ const (
 	childDir   = "DISKCACHE_TEST_CHILD"
 	childRound = "DISKCACHE_TEST_ROUND"
 	childMax   = "DISKCACHE_TEST_MAX"
+
+	// killRounds says how often to kill; default 20.
+	killRounds = "DISKCACHE_KILL_ROUNDS"
 )
 
 func TestMain(m *testing.M) {
@@ -49,7 +52,7 @@ func child(dir string) {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(round), uint64(w)))
 			for n := round * 1_000_000; ; n++ {
-				childStep(c, rng, fmt.Sprintf("key-%d-%d", w, rng.IntN(6)), n)
+				childStep(c, rng, fmt.Sprintf("key-%d-%d", w, rng.IntN(15)), n)
 			}
 		})
 	}
@@ -57,10 +60,14 @@ func child(dir string) {
 }
 
 func childStep(c *Cache, rng *rand.Rand, key string, n int) {
-	if rng.IntN(4) == 0 {
+	switch rng.IntN(8) {
+	case 0, 1:
 		fmt.Printf("begin %s drop 0 0\n", key)
 		c.Drop(key)
 		fmt.Printf("end %s drop 0 0\n", key)
+		return
+	case 2: // used entries are copied when their segment is reclaimed
+		_, _ = c.Get(key)
 		return
 	}
 	size := rng.IntN(2000)
@@ -155,18 +162,24 @@ func replay(t *testing.T, state map[string]outcome, lines []string) {
 }
 
 // TestKilledProcessLosesNothingAndRevivesNothing kills a process with SIGKILL
-// at random points, ten times, on one folder. With room for everything, each
+// at random points, again and again, on one folder. With room for everything, each
 // key must hold exactly what was done last, or what was being done: nothing
 // else is lost, and nothing dropped comes back. With little room there are
 // misses, but the rest holds.
 func TestKilledProcessLosesNothingAndRevivesNothing(t *testing.T) {
+	rounds := 20
+	if n, err := strconv.Atoi(os.Getenv(killRounds)); err == nil {
+		rounds = n
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d, %d rounds", seed, rounds)
 	for _, maxBytes := range []int64{256 << 20, 2 << 20} {
 		t.Run(fmt.Sprint(maxBytes>>20), func(t *testing.T) {
 			dir := newDir(t)
 			state := make(map[string]outcome)
-			rng := rand.New(rand.NewPCG(uint64(maxBytes), 5))
-			for round := 1; round <= 10; round++ {
-				replay(t, state, runAndKill(t, dir, round, maxBytes, 20+rng.IntN(150)))
+			rng := rand.New(rand.NewPCG(uint64(maxBytes), seed))
+			for round := range rounds / 2 {
+				replay(t, state, runAndKill(t, dir, 1+round+int(seed%1000)*1000, maxBytes, 20+rng.IntN(600)))
 				c := open4test(t, dir, Options{MaxBytes: maxBytes, Keys: testKeys{}})
 				for key, o := range state {
 					state[key] = checkOutcome(t, c, key, o, maxBytes < 100<<20)

@@ -3,7 +3,7 @@ package diskcache
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
+	"math"
 	"sync"
 	"time"
 )
@@ -11,9 +11,11 @@ import (
 // Open opens the cache in dir, which it creates with mode 0700 if it is not
 // there. The folder belongs to the cache alone.
 //
-// Entries found there are suspect until confirmed. The cache starts empty, and
-// the log says why, if the key cannot be unwrapped or the folder has another
-// version of the format; it starts empty, as agreed, without o.Keys.
+// Open returns within some 100 ms however much is in the folder: finding it again
+// goes on in the background, and until [Cache.Loaded] is closed what has not been
+// found yet is a miss. Entries found are suspect until confirmed. The cache starts
+// empty, and the log says why, if the key cannot be unwrapped or the folder has
+// another version of the format; it starts empty, as agreed, without o.Keys.
 //
 // The errors are [ErrUnsafeFolder], [ErrNotCacheFolder], [ErrLocked],
 // [ErrInvalid] for options, ctx's, and the file system's own. ctx is used
@@ -49,33 +51,64 @@ func open(ctx context.Context, fo *folder, version int, o Options) (*Cache, erro
 		if err := fo.mark(); err != nil {
 			return nil, fmt.Errorf("diskcache: cannot mark the folder: %w", err)
 		}
-		storeKey(ctx, fo, key, o)
+		if err := storeKey(ctx, fo, key, o.Keys); err != nil {
+			o.Logger.Warn("diskcache: the key cannot be stored: this cache ends with this process", "error", err)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, calledOff(ctx)
 	}
 	c := newCache(fo, key, o)
-	if err := c.restore(ctx); err != nil {
+	if err := c.survey(); err != nil {
 		c.disk.close()
 		return nil, err
 	}
+	c.start()
+	c.await(ctx)
 	return c, nil
 }
 
+// patience is how long Open waits for a small folder to be loaded: a program that
+// opens a cache and asks at once for what it stored the day before should find it.
+const patience = 50 * time.Millisecond
+
+func (c *Cache) await(ctx context.Context) {
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	select {
+	case <-c.Loaded():
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// start begins what goes on in the background.
+func (c *Cache) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	c.owned.Go(func() { c.load(ctx) })
+	c.owned.Go(func() { c.ages.run(ctx) })
+}
+
 func newCache(fo *folder, key *cacheKey, o Options) *Cache {
-	c := &Cache{
-		seed:   maphash.MakeSeed(),
-		opened: time.Now(),
-		maxAge: o.MaxAge,
-		log:    o.Logger,
-		memory: memory{budget: o.MemoryBytes},
-		folder: fo,
-	}
+	c := &Cache{log: o.Logger, keys: o.Keys, memory: memory{budget: o.MemoryBytes}, folder: fo, hashed: o.hash}
+	c.seed.Store(newHashSeed(key))
+	c.ages.init(o.MaxAge)
 	c.clock.epoch.Store(1)
-	for i := range c.shards {
-		c.shards[i].init(&c.memory)
-	}
-	c.disk = &disk{
+	c.loading.init()
+	d := &disk{
 		root: fo.root, key: key, limit: o.MaxBytes, segmentBytes: o.segmentBytes(),
-		wrap: o.wrap, log: o.Logger, forget: c.forget,
-		table: newTable(), number: 1, scratch: sync.Pool{New: newScratch},
+		wrap: o.wrap, log: o.Logger, index: c, gate: newGate(), number: 1,
+		scratch: sync.Pool{New: newScratch},
+		space:   space{statfs: o.statfs, now: c.ages.now, limit: math.MaxInt64},
+		breaker: breaker{clock: c.ages.now},
 	}
+	if d.space.statfs == nil {
+		d.space.statfs = fo.free
+	}
+	d.table.init()
+	d.policy.init()
+	d.groups.init(fo.root, o.wrap, key)
+	c.disk = d
 	return c
 }

@@ -10,9 +10,9 @@ import (
 // Options for [Open]. The zero value is a working cache whose key lives in
 // memory only, so that it starts empty in every process.
 type Options struct {
-	// MaxBytes bounds the segment files in the folder, in bytes, each rounded
-	// up to 4 KiB. Default 10 GiB, at least 1 MiB. The marker, the lock and
-	// the wrapped key take three blocks more.
+	// MaxBytes bounds what the folder takes on disk, in bytes, every file rounded
+	// up to 4 KiB. Default 10 GiB, at least 1 MiB. Less is taken where otherwise
+	// less than 5 % of the file system were free.
 	MaxBytes int64
 
 	// MemoryBytes bounds the plaintext kept in memory, in bytes, overhead
@@ -33,8 +33,11 @@ type Options struct {
 	// full). No record names one of the caller's keys. Default slog.Default().
 	Logger *slog.Logger
 
-	// wrap puts a faulty layer between the cache and its files, for tests.
-	wrap func(file) file
+	// For tests: wrap puts a faulty layer between the cache and its files, hash
+	// replaces the keyed hash, statfs what the file system says.
+	wrap   func(file) file
+	hash   func(key string) uint64
+	statfs func() (total, free int64, err error)
 }
 
 // KeyWrapper encrypts the 32-byte cache key for storage beside the data. An
@@ -80,8 +83,8 @@ func (o Options) withDefaults() (Options, error) {
 
 // segmentBytes cuts the disk into about 256 segments. Every segment costs
 // one open file, so the number of descriptors stays in the hundreds whether
-// the disk has a gigabyte or a terabyte; and what one eviction throws away is
-// 0.4 % of the cache. The upper bound keeps offsets in 32 bits.
+// the disk has a gigabyte or half a terabyte. The upper bound keeps the seals of
+// one key few, and what one emergency throws away small.
 func (o Options) segmentBytes() int64 {
-	return min(max(o.MaxBytes/256, 64<<10), 2<<30)
+	return min(max(o.MaxBytes/256, 16<<10), 1<<30)
 }

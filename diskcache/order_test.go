@@ -3,63 +3,52 @@ package diskcache
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 )
 
 // hookedFile hands every write to a hook, with the write itself.
 type hookedFile struct {
 	file
-	hook func(b []byte, write func() (int, error)) (int, error)
+	hook func(b []byte, off int64, write func() (int, error)) (int, error)
 }
 
 func (f hookedFile) WriteAt(b []byte, off int64) (int, error) {
-	return f.hook(b, func() (int, error) { return f.file.WriteAt(b, off) })
+	return f.hook(b, off, func() (int, error) { return f.file.WriteAt(b, off) })
 }
 
-// pause stops the n-th write of a large body, after it has reached the disk,
-// until it is told to go on.
+// pause stops the write of a large record's second part, after it has reached the
+// disk, until it is told to go on.
 type pause struct {
 	reached, resume chan struct{}
-
-	mu sync.Mutex
-	n  int
+	once            sync.Once
 }
 
-func newPause(n int) *pause {
-	return &pause{reached: make(chan struct{}), resume: make(chan struct{}), n: n}
+func newPause() *pause {
+	return &pause{reached: make(chan struct{}), resume: make(chan struct{})}
 }
 
 func (p *pause) wrap(f file) file {
-	return hookedFile{f, func(b []byte, write func() (int, error)) (int, error) {
+	return hookedFile{f, func(b []byte, off int64, write func() (int, error)) (int, error) {
 		n, err := write()
-		if len(b) > chunkBytes+1000 && err == nil && p.counts() {
-			close(p.reached)
-			<-p.resume
+		if off > chunkPlain && len(b) > 50_000 && err == nil {
+			p.once.Do(func() {
+				close(p.reached)
+				<-p.resume
+			})
 		}
 		return n, err
 	}}
 }
 
-func (p *pause) counts() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.n--
-	return p.n == 0
-}
-
 // killedDuringPut puts a large record whose last write returns late, calls
 // meanwhile, and then reads the folder as a SIGKILL would leave it.
-func killedDuringPut(t *testing.T, c *Cache, dir string, p *pause, size int, meanwhile func()) *Cache {
+func killedDuringPut(t *testing.T, c *Cache, dir string, p *pause, meanwhile func()) *Cache {
 	t.Helper()
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		f := c.Fence("k")
-		if err := c.Put("k", NewView(content("k", 1, size)), Meta{Version: "v"}, f); !errors.Is(err, ErrFenced) {
+		if err := c.Put("k", NewView(content("k", 1, 200<<10)), Meta{Version: "v"}, f); !errors.Is(err, ErrFenced) {
 			t.Errorf("Put of what was dropped meanwhile: %v", err)
 		}
 	})
@@ -71,69 +60,99 @@ func killedDuringPut(t *testing.T, c *Cache, dir string, p *pause, size int, mea
 	return open4test(t, writeFolder(t, left), damageOptions())
 }
 
-// TestDropOutlivesTheLargeRecordItVoids: the Put of a large record is about to
-// return, the key is dropped, so many entries follow that the drop is evicted,
-// and the process is killed. The record must have been evicted before.
-func TestDropOutlivesTheLargeRecordItVoids(t *testing.T) {
-	for _, early := range []bool{true, false} { // the drop in an older file than the record, or in a newer one
-		p := newPause(1)
-		dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}, wrap: p.wrap}
-		c := open4test(t, dir, o)
-		if early {
+// TestDropOutlivesTheRecordItVoids: the Put of a large record is about to return,
+// the key is dropped, or everything is, then so many entries follow that whatever
+// is evicted in between would be, and the process is killed.
+func TestDropOutlivesTheRecordItVoids(t *testing.T) {
+	for _, churn := range []int{0, 3, 10, 25, 100} {
+		for name, drop := range map[string]func(c *Cache){
+			"Drop":    func(c *Cache) { c.Drop("k") },
+			"DropAll": func(c *Cache) { c.DropAll() },
+		} {
+			p := newPause()
+			dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}, wrap: p.wrap}
+			c := open4test(t, dir, o)
 			mustPut(t, c, "first", NewView([]byte("x")), "v")
-		}
-		killed := killedDuringPut(t, c, dir, p, 100<<10, func() {
-			c.Drop("k")
-			_, name := c.disk.usageOf(t)
-			for i := 0; exists(t, dir, name); i++ {
-				key := fmt.Sprint("churn", i)
-				mustPut(t, c, key, NewView(content(key, 1, 30<<10)), "v")
+			killed := killedDuringPut(t, c, dir, p, func() {
+				drop(c)
+				for i := range churn {
+					key := fmt.Sprint("churn", i)
+					mustPut(t, c, key, NewView(content(key, 1, 30<<10)), "v")
+				}
+			})
+			if _, err := killed.Get("k"); err == nil {
+				t.Errorf("%s, then %d Puts: it came back", name, churn)
 			}
-		})
-		wantMiss(t, killed, "k")
-		if st := killed.Stats(); st.Entries < 20 {
-			t.Errorf("the cache was not full: %+v", st)
+			if st := killed.Stats(); churn == 100 && st.Entries < 15 {
+				t.Errorf("the cache was not full: %+v", st)
+			}
 		}
 	}
 }
 
-// TestFullDiskDoesNotEvictTheDropOfWhatIsBeingWritten: a full disk may not make
-// room for a large record at the cost of the drop that voids it.
-func TestFullDiskDoesNotEvictTheDropOfWhatIsBeingWritten(t *testing.T) {
-	first, full := newPause(1), make(chan struct{})
-	dir := newDir(t)
-	var failed atomic.Int64 // the write and its repetition under the lock
-	wrap := func(f file) file {
-		return hookedFile{first.wrap(f), func(b []byte, write func() (int, error)) (int, error) {
-			select {
-			case <-full:
-				if len(b) > chunkBytes+1000 && failed.Add(1) <= 2 {
-					return 0, syscall.ENOSPC
-				}
-			default:
-			}
-			return write()
-		}}
+// TestDropIsNotForgottenWhileAnOlderVersionIsOnDisk: an entry that was used lives in
+// the main queue, its replacement is evicted from probation before it, and then the
+// key is dropped: there is no slot, but there is a record.
+func TestDropIsNotForgottenWhileAnOlderVersionIsOnDisk(t *testing.T) {
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	c := open4test(t, dir, o)
+	old := func(i int) string { return fmt.Sprint("old", i) }
+	for i := range 10 {
+		mustPut(t, c, old(i), NewView(content(old(i), 1, 2000)), "1")
 	}
-	c := open4test(t, dir, Options{MaxBytes: 16 << 20, MemoryBytes: -1, Keys: testKeys{}, wrap: wrap})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		f := c.Fence("k")
-		if err := c.Put("k", NewView(content("k", 1, 2<<20)), Meta{Version: "v"}, f); !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, ErrFenced) {
-			t.Errorf("Put: %v", err)
+	churn := 0
+	put := func() {
+		key := fmt.Sprint("churn", churn)
+		mustPut(t, c, key, NewView(content(key, 1, 5000)), "v")
+		churn++
+	}
+	for c.Stats().Reinserted < 10 {
+		for i := range 10 {
+			wantHit(t, c, old(i), content(old(i), 1, 2000))
 		}
-	})
-	<-first.reached
-	c.Drop("k")
-	_, drop := c.disk.usageOf(t)
-	close(full)
-	close(first.resume)
-	wg.Wait()
-	if failed.Load() < 2 {
-		t.Error("the disk was not full")
+		put()
 	}
-	if !exists(t, dir, drop) {
-		t.Error("the drop was evicted before the record")
+	for i := range 10 {
+		mustPut(t, c, old(i), NewView(content(old(i), 3, 2000)), "3")
+	}
+	for i := range 10 {
+		for _, ok := c.peekSlot(c.hash(old(i))); ok; _, ok = c.peekSlot(c.hash(old(i))) {
+			put()
+		}
+		c.Drop(old(i))
+	}
+	killed := open4test(t, writeFolder(t, onDisk(t, dir)), o)
+	for i := range 10 {
+		wantMiss(t, killed, old(i))
+	}
+}
+
+// TestDropsOfKeysThatWereNeverStoredTakeNoSpace: peers announce them all the time.
+func TestDropsOfKeysThatWereNeverStoredTakeNoSpace(t *testing.T) {
+	dir := newDir(t)
+	c := open4test(t, dir, Options{MaxBytes: 1 << 20, Keys: testKeys{}})
+	mustPut(t, c, "k", NewView([]byte("x")), "v")
+	before := c.Stats().DiskBytes
+	for i := range 100_000 {
+		c.Drop(fmt.Sprint("never stored ", i))
+	}
+	if after := c.Stats().DiskBytes; after != before {
+		t.Errorf("%d bytes before, %d after", before, after)
+	}
+}
+
+// TestDropsStayWithinTheBound, also where they are all that ever happens.
+func TestDropsStayWithinTheBound(t *testing.T) {
+	const maxBytes = 1 << 20
+	dir := newDir(t)
+	c := open4test(t, dir, Options{MaxBytes: maxBytes, Keys: testKeys{}})
+	for i := range 30_000 {
+		key := fmt.Sprint(i % 100)
+		mustPut(t, c, key, NewView([]byte("x")), "v")
+		c.Drop(key)
+	}
+	if used, st := folderBytes(t, dir), c.Stats(); used > maxBytes+5*diskBlock || st.DiskBytes > maxBytes {
+		t.Errorf("%d bytes in the folder, %+v", used, st)
 	}
 }
 
@@ -152,13 +171,4 @@ func TestLargeRecordsThatAreReplacedLeaveNoFilesBehind(t *testing.T) {
 	}
 	c = reopen(t, c, dir, o)
 	wantHit(t, c, "large", content("large", 1, 100<<10))
-}
-
-func exists(t *testing.T, dir, name string) bool {
-	t.Helper()
-	_, err := os.Stat(filepath.Join(dir, name))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	return err == nil
 }

@@ -1,4 +1,4 @@
-//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+//go:build !(darwin || freebsd || linux)
 
 package diskcache
 
@@ -20,3 +20,5 @@ func tryLock(*os.File) (bool, error) {
 }
 
 func owner(fs.FileInfo) (int, bool) { return 0, false }
+
+func statfs(*os.File) (total, free int64, err error) { return 0, 0, errors.ErrUnsupported }

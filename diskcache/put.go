@@ -1,11 +1,7 @@
 package diskcache
 
 import (
-	"bytes"
 	"errors"
-	"strings"
-
-	"github.com/klauspost/compress/s2"
 )
 
 // Put stores data under key, if f, captured by [Cache.Fence] before the data
@@ -23,7 +19,10 @@ func (c *Cache) Put(key string, data View, m Meta, f Fence) error {
 	}
 	defer c.leave()
 	hash := c.hash(key)
+	writing := &c.clock.writing[hash%buckets]
+	writing.Add(1)
 	err := c.put(hash, key, data, m, f)
+	writing.Add(-1)
 	if errors.Is(err, ErrFenced) {
 		c.fenced.Add(1)
 	}
@@ -34,64 +33,84 @@ func (c *Cache) put(hash uint64, key string, data View, m Meta, f Fence) error {
 	if !c.clock.holds(hash, f) {
 		return ErrFenced // asked again below; here it saves the work
 	}
-	it := &item{
-		key: strings.Clone(key), version: strings.Clone(m.Version), blob: bytes.Clone(m.Blob),
-		data: data, stored: c.now(), epoch: f.epoch,
+	if err := checkEntry(key, m); err != nil {
+		c.void(hash, f)
+		return err
 	}
-	p, err := c.write(hash, it, m, f)
+	r := record{
+		hash: hash, stored: c.ages.now(), group: c.group(m.Group), replaces: c.onDisk(hash),
+		key: []byte(key), version: []byte(m.Version), name: []byte(m.Group), blob: m.Blob,
+	}
+	p, err := c.write(&r, data, f)
 	switch {
 	case err == nil:
 		defer p.seg.release()
-		it.seq = p.seq
-		return c.commit(hash, it, f, &p)
-	case errors.Is(err, ErrFenced):
+		r.seq = p.seq
+		return c.commit(key, &r, data, f, &p)
+	case errors.Is(err, ErrFenced), errors.Is(err, ErrClosed):
 		return err
-	case errors.Is(err, ErrInvalid), errors.Is(err, ErrTooLarge):
-		c.void(hash, key, f)
+	case errors.Is(err, ErrTooLarge):
+		c.void(hash, f)
 		return err
 	}
-	it.seq = c.disk.seq.Add(1)
-	if fenced := c.commit(hash, it, f, nil); fenced != nil {
+	r.seq = c.disk.seq.Add(1)
+	if fenced := c.commit(key, &r, data, f, nil); fenced != nil {
 		return fenced
 	}
 	// The old record is still on disk, and the trouble may have been brief,
 	// or no more than a lack of room for this record: forgetting the slot
 	// would not keep the next process from finding it.
-	c.writeDrop(key, 0)
+	c.writeDrop(hash, 0)
 	return err
 }
 
-// write puts the item's record on disk.
-func (c *Cache) write(hash uint64, it *item, m Meta, f Fence) (placed, error) {
-	if err := checkEntry(it.key, m); err != nil {
-		return placed{}, err
+func (c *Cache) group(name string) groupID {
+	if name == "" {
+		return groupID{}
 	}
-	sc := c.disk.getScratch()
-	defer c.disk.putScratch(sc)
-	plain := it.data.bytes()
-	sc.encoded = grow(sc.encoded, max(0, s2.MaxEncodedLen(len(plain))))
-	body, codec := encode(sc.encoded, plain)
-	dr := &draft{body: body, record: record{
-		kind: kindEntry, codec: codec, stored: it.stored,
-		size: uint64(len(plain)), encoded: uint64(len(body)),
-		key: []byte(it.key), version: []byte(it.version), blob: it.blob,
-	}}
-	return c.disk.append(dr, func() bool { return c.clock.holds(hash, f) })
+	return c.disk.groups.of(c.groupHash(name))
 }
 
-// commit makes the item current, if its fence holds. The check and the insert
+// onDisk reports whether an older record of the hash may be on disk.
+func (c *Cache) onDisk(hash uint64) bool {
+	s := c.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.index.at(hash) != nil || !c.ready()
+}
+
+// write puts a record on disk.
+func (c *Cache) write(r *record, data View, f Fence) (placed, error) {
+	d := c.disk
+	sc := d.getScratch()
+	defer d.putScratch(sc)
+	dr := &draft{record: *r}
+	dr.body = encode(&dr.record, data.bytes(), sc)
+	dr.queue = d.policy.admit(r.hash, int(c.entries.Load()))
+	if c.ready() {
+		d.tend(dr.header().total())
+	}
+	p, err := d.append(dr, func() bool {
+		return c.clock.holds(r.hash, f) && c.clock.allows(r.group, f) && d.groups.alive(r.group)
+	})
+	return p, err
+}
+
+// commit makes the record current, if its fence holds. The check and the insert
 // are one step under the shard's lock, which every revocation takes. The epoch
 // needs no lock: the item carries the fence's, so one that slips in while
 // Suspect is called is itself suspect.
-func (c *Cache) commit(hash uint64, it *item, f Fence, p *placed) error {
+func (c *Cache) commit(key string, r *record, data View, f Fence, p *placed) error {
+	it := c.item(r.hash, key, r, data)
+	it.epoch.Store(f.epoch)
 	cost := it.cost()
 	keep := c.memory.admits(cost)
 	if keep {
-		c.memory.reserve(&c.shards, cost)
+		c.reserve(cost)
 	}
-	s := c.shard(hash)
+	s := c.shard(r.hash)
 	s.mu.Lock()
-	replaced, current, err := c.insert(s, hash, it, f, p, keep)
+	replaced, current, err := c.insert(s, it, f, p, keep)
 	s.mu.Unlock()
 	if current {
 		c.disk.retire(replaced)
@@ -103,24 +122,29 @@ func (c *Cache) commit(hash uint64, it *item, f Fence, p *placed) error {
 	if p != nil {
 		c.disk.retire(p.seg.number)
 	}
+	if p != nil && err != nil {
+		// Its record is complete: were the key dropped later, that Drop would
+		// find nothing to void.
+		c.writeDrop(r.hash, 0)
+	}
 	return err
 }
 
 // insert needs the shard's lock. It returns the file of the record that it
 // replaced (files are numbered from 1), and whether the item is current now.
-func (c *Cache) insert(s *shard, hash uint64, it *item, f Fence, p *placed, keep bool) (replaced uint64, current bool, err error) {
-	if !c.clock.holds(hash, f) {
+func (c *Cache) insert(s *shard, it *item, f Fence, p *placed, keep bool) (replaced uint32, current bool, err error) {
+	if !c.clock.holds(it.hash, f) || !c.clock.allows(it.group, f) || !c.disk.groups.alive(it.group) {
 		return 0, false, ErrFenced
 	}
-	if s.newest(hash) > it.seq {
+	if s.newest(it.hash) > it.seq {
 		return 0, false, nil // a Put that drew its number later was faster; the order on disk decides
 	}
-	replaced = s.drop(hash)
-	if p != nil && p.seg.note(hash) {
-		s.slots[hash] = p.slot(f.epoch, c.versionHash(it.key, it.version))
+	replaced = c.drop(s, it.hash)
+	if p != nil {
+		c.setSlot(s, p.slot(it.hash, f.epoch))
 	}
 	if keep {
-		s.keep(hash, it)
+		c.keep(s, it)
 	}
 	return replaced, true, nil
 }
@@ -128,16 +152,14 @@ func (c *Cache) insert(s *shard, hash uint64, it *item, f Fence, p *placed, keep
 // void forgets what is cached under key, here and after a restart, on behalf
 // of a Put that could not replace it. The generation stays: nothing has been
 // announced about the key.
-func (c *Cache) void(hash uint64, key string, f Fence) {
+func (c *Cache) void(hash uint64, f Fence) {
 	s := c.shard(hash)
 	s.mu.Lock()
 	if !c.clock.holds(hash, f) {
 		s.mu.Unlock()
 		return
 	}
-	file := s.drop(hash)
+	file := c.drop(s, hash)
 	s.mu.Unlock()
-	// Also if there was no slot: a failed read forgets the slot and leaves
-	// the record.
-	c.writeDrop(key, file)
+	c.writeDrop(hash, file)
 }

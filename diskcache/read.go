@@ -1,144 +1,201 @@
 package diskcache
 
-import "bytes"
+import (
+	"bytes"
+	"crypto/cipher"
+	"errors"
+)
 
-// slot is where the current record of a hash is, without a pointer.
-type slot struct {
-	seq     uint64 // its record's; a record with another one is not the one meant
-	epoch   uint64 // suspect if older than the clock's
-	version uint64 // hash of key and version
-	file    uint64
-	body    uint64
-	off     uint32
-	meta    uint32
-}
+// readAhead is how much of a record the first read gets, which is nearly always
+// all of it.
+const readAhead = 256 << 10
 
-func (p placed) slot(epoch, version uint64) slot {
-	return slot{
-		seq: p.seq, epoch: epoch, version: version,
-		file: p.seg.number, off: uint32(p.off), meta: p.meta, body: p.body,
-	}
-}
-
-func (s slot) header() header { return header{meta: s.meta, body: s.body} }
-
-// read returns the record at s. The record's slices are borrowed from sc; the
-// view is the caller's. A record that is not exactly what was written there,
-// under key and with the slot's sequence number, is an error.
-func (d *disk) read(s slot, key string, sc *scratch) (record, View, error) {
-	seg := d.table.acquire(s.file)
-	if seg == nil {
-		return record{}, View{}, errGone
-	}
-	defer seg.release()
-	p := place{seg: seg, off: int64(s.off), header: s.header()}
-	r, meta, rest, err := readFirst(p, sc)
-	if err != nil {
+// read returns the record at sl. The record's slices are borrowed from sc; the
+// view is the caller's. A record that is not exactly what was written there, under
+// key and with the slot's sequence number, is an error.
+func (d *disk) read(sl slot, key string, sc *scratch) (record, View, error) {
+	if err := d.breaker.enter(); err != nil {
 		return record{}, View{}, err
 	}
-	if r.seq != s.seq || r.kind != kindEntry {
-		return record{}, View{}, errDamaged
-	}
-	if string(r.key) != key {
-		return record{}, View{}, errOtherKey
-	}
-	v, err := readBody(p, &r, meta, rest, sc)
+	r, v, err := d.readChecked(sl, key, sc)
+	d.breaker.exit(reading, deviceError(err))
 	return r, v, err
 }
 
-// readFirst reads the header, the metadata and the first window of the body
-// (nearly always all of it) at once, and opens the metadata.
-func readFirst(p place, sc *scratch) (r record, meta, rest []byte, err error) {
-	lead := headerBytes + int(p.meta)
-	sc.sealed = grow(sc.sealed, lead+int(min(p.body, windowSealed)))
-	if err := p.seg.readAt(sc.sealed, p.off); err != nil {
-		return record{}, nil, nil, err
-	}
-	if h, ok := parseHeader(sc.sealed); !ok || h != p.header {
-		return record{}, nil, nil, errDamaged
-	}
-	r, meta, err = p.seg.openMeta(p, sc.sealed[headerBytes:lead], sc.aad, sc.meta)
+func (d *disk) readChecked(sl slot, key string, sc *scratch) (record, View, error) {
+	o, err := d.open(sl, sc)
 	if err != nil {
-		return record{}, nil, nil, err
+		return record{}, View{}, err
 	}
-	sc.meta = meta
-	return r, meta, sc.sealed[lead:], nil
+	defer o.seg.release()
+	if string(o.key) != key {
+		return record{}, View{}, errOtherKey
+	}
+	v, err := o.body(sc)
+	return o.record, v, err
 }
 
-// readBody opens the chunks and decodes them. first holds the first window.
-func readBody(p place, r *record, meta, first []byte, sc *scratch) (View, error) {
-	out := make([]byte, r.size)
-	opened := out
-	if r.codec == codecS2 {
-		sc.encoded = grow(sc.encoded, int(r.encoded))
-		opened = sc.encoded
-	}
-	if uint64(len(opened)) != r.encoded || r.codec > codecS2 {
-		return View{}, errDamaged
-	}
-	aad := p.appendChunkAAD(sc.aad[:0], meta, len(r.blob))
-	sc.aad = aad[:0]
-	if err := openWindows(p, aad, opened, first, sc); err != nil {
-		return View{}, err
-	}
-	if r.codec == codecS2 {
-		if err := decodeS2(out, opened); err != nil {
-			return View{}, err
-		}
-	}
-	return NewView(out), nil
+// opened is a record whose first message has been opened.
+type opened struct {
+	place
+	record
+	aead  cipher.AEAD
+	meta  []byte
+	chunk []byte // the first, after the codec
+	raw   []byte // what has been read of the record
 }
 
-// openWindows fills opened, window by window.
-func openWindows(p place, aad chunkAAD, opened, first []byte, sc *scratch) error {
-	off := p.off + headerBytes + int64(p.meta)
-	window := first
-	for at := 0; at < len(opened); at += windowChunks * chunkBytes {
-		if at > 0 {
-			end := min(at+windowChunks*chunkBytes, len(opened))
-			sc.sealed = grow(sc.sealed, int(sealedBytes(uint64(end-at))))
-			if err := p.seg.readAt(sc.sealed, off); err != nil {
-				return err
-			}
-			window = sc.sealed
-		}
-		if err := openChunks(p.seg, aad, opened, window, at); err != nil {
+// open reads and opens the first message of the record at sl. The caller releases
+// the segment.
+func (d *disk) open(sl slot, sc *scratch) (*opened, error) {
+	seg := d.table.acquire(sl.file)
+	if seg == nil {
+		return nil, errGone
+	}
+	o := &sc.opened
+	if err := o.openFirst(d, seg, sl, sc); err != nil {
+		seg.release()
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *opened) openFirst(d *disk, seg *segment, sl slot, sc *scratch) error {
+	o.place = place{seg: seg, off: int64(sl.off)}
+	o.hash, o.seq, o.group, o.replaces = sl.hash, sl.seq(), groupID{}, false // the rest is set below
+	if err := o.readFirst(int(min(sl.size, readAhead)), sc); err != nil {
+		return err
+	}
+	if o.total() != int64(sl.size) && sl.size != 1<<32-1 {
+		return errDamaged
+	}
+	if err := d.aeadFor(o, sc); err != nil {
+		return err
+	}
+	first := o.raw[headerBytes+headSealed:][:o.header.len()]
+	sc.aad = o.appendFirst(sc.aad[:0], labelFirst, o.hash, o.seq)
+	plain, err := o.aead.Open(sc.meta[:0], nil, first, sc.aad)
+	if err != nil {
+		return errDamaged
+	}
+	sc.meta = plain
+	chunk, ok := o.parseMeta(plain)
+	if !ok || o.record.rest() != o.header.rest {
+		return errDamaged
+	}
+	o.chunk, o.meta = chunk, plain[:len(plain)-len(chunk)]
+	return nil
+}
+
+// readFirst reads n bytes of the record, or more if its first message is longer.
+func (o *opened) readFirst(n int, sc *scratch) error {
+	if n < headerBytes+headSealed {
+		return errDamaged
+	}
+	sc.sealed = grow(sc.sealed, n)
+	if err := o.seg.readAt(sc.sealed, o.off); err != nil {
+		return err
+	}
+	h, ok := parseHeader(sc.sealed)
+	if !ok || h.block() {
+		return errDamaged
+	}
+	if need := headerBytes + headSealed + h.len(); need > n {
+		sc.sealed = grow(sc.sealed, need)
+		if err := o.seg.readAt(sc.sealed, o.off); err != nil {
 			return err
 		}
-		off += int64(len(window))
 	}
+	o.header, o.raw = h, sc.sealed
 	return nil
 }
 
-// openChunks opens the chunks of one window into opened, from at.
-func openChunks(s *segment, aad chunkAAD, opened, window []byte, at int) error {
-	for len(window) > 0 {
-		end := min(at+chunkBytes, len(opened))
-		n := end - at + sealOverhead
-		got, err := s.aead.Open(opened[at:at:end], nil, window[:n], aad.of(uint64(at/chunkBytes), end == len(opened)))
-		if err != nil || len(got) != end-at {
-			return errDamaged
-		}
-		window, at = window[n:], end
+// aeadFor finds the key of the record's data. Which group it belongs to says its
+// head; records of no group need not have theirs opened.
+func (d *disk) aeadFor(o *opened, sc *scratch) error {
+	if !o.grouped() {
+		o.aead = o.seg.aead
+		return nil
 	}
+	r, err := o.place.openHead(o.raw[headerBytes:], sc)
+	if err != nil {
+		return err
+	}
+	o.group = r.group
+	secret, ok := d.groups.secret(r.group)
+	if !ok {
+		return errShredded
+	}
+	o.aead = d.groups.aead(d.key, o.seg, r.group, secret[:])
 	return nil
 }
 
-// readMeta returns key and metadata of the record at s, without the body.
-func (d *disk) readMeta(s slot) (key string, m Meta, stored int64, err error) {
-	seg := d.table.acquire(s.file)
-	if seg == nil {
-		return "", Meta{}, 0, errGone
+// openHead opens the head at the beginning of b.
+func (p place) openHead(b []byte, sc *scratch) (r record, err error) {
+	sc.aad = p.appendAAD(sc.aad[:0], labelHead)
+	var plain [headPlain]byte
+	got, err := p.seg.aead.Open(plain[:0], nil, b[:headSealed], sc.aad)
+	if err != nil || len(got) != headPlain {
+		return record{}, errDamaged
 	}
-	defer seg.release()
-	p := place{seg: seg, off: int64(s.off), header: s.header()}
-	sealed := make([]byte, s.meta)
-	if err := seg.readAt(sealed, p.off+headerBytes); err != nil {
+	r.parseHead(got)
+	return r, nil
+}
+
+// readMeta returns key and metadata of the record at sl, without its body.
+func (d *disk) readMeta(sl slot) (key string, m Meta, stored int64, err error) {
+	if err := d.breaker.enter(); err != nil {
 		return "", Meta{}, 0, err
 	}
-	r, _, err := seg.openMeta(p, sealed, nil, nil)
-	if err != nil || r.seq != s.seq {
-		return "", Meta{}, 0, errDamaged
+	defer func() { d.breaker.exit(reading, deviceError(err)) }()
+	sc := d.getScratch()
+	defer d.putScratch(sc)
+	o, err := d.open(sl, sc)
+	if err != nil {
+		return "", Meta{}, 0, err
 	}
-	return string(r.key), Meta{Version: string(r.version), Blob: bytes.Clone(r.blob)}, r.stored, nil
+	defer o.seg.release()
+	m = Meta{Version: string(o.version), Group: string(o.name), Blob: bytes.Clone(o.blob)}
+	return string(o.key), m, o.stored, nil
+}
+
+// lift reads a record for copying: opened, but not decoded.
+func (d *disk) lift(sl slot) (dr *draft, err error) {
+	if err := d.breaker.enter(); err != nil {
+		return nil, err
+	}
+	defer func() { d.breaker.exit(reading, deviceError(err)) }()
+	sc := newScratch().(*scratch)
+	o, err := d.open(sl, sc)
+	if err != nil {
+		return nil, err
+	}
+	defer o.seg.release()
+	dr = &draft{record: o.record}
+	dr.body = append(make([]byte, 0, len(o.chunk)+dr.bodyBehind()), o.chunk...)
+	aad, off, chunks := o.appendChunk(nil, &o.record, o.meta), o.offset(1), &scratch{}
+	for n := 1; n < o.chunks(); n++ {
+		sealed, err := o.sealedChunk(n, off, chunks)
+		if err != nil {
+			return nil, err
+		}
+		off += int64(len(sealed))
+		if dr.body, err = o.aead.Open(dr.body, nil, sealed, aad.of(n, n == o.chunks()-1)); err != nil {
+			return nil, errDamaged
+		}
+	}
+	return dr, nil
+}
+
+// deviceError returns err if it says something about the disk.
+func deviceError(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, ours := range []error{ErrFenced, ErrTooLarge, ErrClosed, errDamaged, errOtherKey, errGone, errShredded} {
+		if errors.Is(err, ours) {
+			return nil
+		}
+	}
+	return err
 }

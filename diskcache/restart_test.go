@@ -74,7 +74,7 @@ func TestLargeRecordThatShouldHaveBeenDeletedStaysVoid(t *testing.T) {
 		c := open4test(t, dir, o)
 		mustPut(t, c, "first", NewView([]byte("x")), "x") // so that small records are in an older file
 		mustPut(t, c, "k", NewView(content("k", 1, 200<<10)), "1")
-		sl, ok := c.shard(c.hash("k")).slot(c.hash("k"))
+		sl, ok := c.peekSlot(c.hash("k"))
 		if !ok {
 			t.Fatal("no slot")
 		}
@@ -147,9 +147,9 @@ func TestTornTailIsCutOffAndTheRestServed(t *testing.T) {
 // usageOf returns the length and name of the segment that is written to.
 func (d *disk) usageOf(t *testing.T) (int64, string) {
 	t.Helper()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.active.size, segmentName(d.active.number)
+	d.gate.lock()
+	defer d.gate.unlock()
+	return d.active[probation].size, segmentName(d.active[probation].number)
 }
 
 func TestRestartsDoNotPileUpFiles(t *testing.T) {

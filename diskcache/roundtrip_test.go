@@ -10,17 +10,16 @@ import (
 	"time"
 )
 
-// sizes are those at which something changes: compression, chunks, windows,
-// files of their own (with MaxBytes at 16 MiB a segment has 64 KiB).
+// sizes are those at which something changes: compression, chunks, read-ahead,
+// files of their own (with MaxBytes at 64 MiB a segment has 256 KiB), cores.
 var sizes = []int{
-	0, 1, 63, 64, 1000, 4096,
-	chunkBytes - 1, chunkBytes, chunkBytes + 1, 2*chunkBytes + 17,
-	windowChunks*chunkBytes - 1, windowChunks * chunkBytes, windowChunks*chunkBytes + 1,
-	3*windowChunks*chunkBytes + 12345,
+	0, 1, 63, 64, 1000, 4096, 64 << 10,
+	chunkPlain - 1, chunkPlain, chunkPlain + 1, readAhead, 2*chunkPlain + 17,
+	chunkS2 - 1, chunkS2, chunkS2 + 1, 3*chunkS2 + 12345, parallelBytes + 5,
 }
 
 func TestWhatIsStoredIsReturnedAtEverySize(t *testing.T) {
-	for _, maxBytes := range []int64{16 << 20, 1 << 30} {
+	for _, maxBytes := range []int64{64 << 20, 4 << 30} {
 		for _, kind := range []string{"text", "noise"} {
 			for _, size := range sizes {
 				t.Run(fmt.Sprintf("%d/%s/%d", maxBytes>>20, kind, size), func(t *testing.T) {

@@ -4,9 +4,11 @@ package diskcache
 // of 4 KiB takes 3 us and clearing fresh buffers would be a good part of it.
 type scratch struct {
 	sealed  []byte // as on disk
-	encoded []byte // opened, not yet decoded
+	encoded []byte // not yet sealed, or opened and not yet decoded
+	lens    []byte
 	meta    []byte
 	aad     []byte
+	opened  opened
 }
 
 // keepBytes bounds what a scratch takes back to the pool: a rare record of a
@@ -20,14 +22,11 @@ func (d *disk) getScratch() *scratch { return d.scratch.Get().(*scratch) }
 // putScratch takes s back. The next operation overwrites what it reads, and
 // sees no more of the buffers than it wrote.
 func (d *disk) putScratch(s *scratch) {
-	if cap(s.sealed) > keepBytes {
-		s.sealed = nil
-	}
-	if cap(s.encoded) > keepBytes {
-		s.encoded = nil
-	}
-	if cap(s.meta) > maxSealedMeta {
-		s.meta = nil
+	s.opened.seg, s.opened.aead = nil, nil // an evicted segment can go
+	for _, b := range []*[]byte{&s.sealed, &s.encoded, &s.lens, &s.meta, &s.aad} {
+		if cap(*b) > keepBytes {
+			*b = nil
+		}
 	}
 	d.scratch.Put(s)
 }

@@ -6,57 +6,70 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 )
 
 // Sealing is AES-256-GCM with a random nonce in front (nonce || ciphertext ||
-// tag, NIST SP 800-38D), under a key that belongs to one segment file:
+// tag, NIST SP 800-38D), under a key that belongs to one file, or to one file and
+// one group:
 //
-//	key = HKDF-SHA-256(secret: cache key, salt: file id, info: segment header)
+//	HKDF-SHA-256(secret: cache key || group secret, salt: file id, info: label || file header)
 //
-// A segment has at most 2 GiB, so one key seals fewer than 2^26 messages,
-// far from the 2^32 that random nonces allow.
+// A segment has at most 1 GiB and 2^18 records, so one key seals fewer than 2^20
+// messages, far from the 2^32 that random nonces allow.
 //
-// Associated data of the metadata, which ties it to its place:
+// Every seal in a segment is bound to its place. place is
 //
-//	'm' || file id || be64 offset || header
+//	file id || be64 offset of the record || the 12 bytes of its header
 //
-// and of body chunk n, which ties it to that metadata as well:
+// and the associated data are, in the order in which they are met,
 //
-//	'c' || file id || be64 offset || header || metadata without the blob ||
-//	be64 n || 1 if last, else 0
+//	'h' || place                                       head
+//	'f' || place || be64 hash || be64 sequence number  first message: metadata, chunk 0
+//	'c' || as above || metadata without the blob || be64 n || 1 if last, else 0   chunk n
+//	'x' || place                                       index block
+//	't' || place                                       trailer
 //
-// Without the offset, somebody with access to the disk could copy the old
-// record of a key over its new one. Without the chunk number and the last
-// flag, chunks could be swapped or left out. The format's version is part of
-// the segment header, and so of the key.
+// The metadata hold the full key, the version, the length and the chunk size. So
+// somebody with access to the disk can neither copy an old record over a new one,
+// nor swap, repeat or leave out chunks. The version of the format is part of the
+// file's header, and so of the key.
 const (
-	chunkBytes   = 64 << 10 // a range costs at most one chunk more than it asks for
 	sealOverhead = 12 + 16
 
-	labelMeta  = 'm'
-	labelChunk = 'c'
+	labelHead    = 'h'
+	labelFirst   = 'f'
+	labelChunk   = 'c'
+	labelBlock   = 'x'
+	labelTrailer = 't'
 )
 
 type cacheKey [32]byte
 
-// newAEAD derives the key of the segment with this header.
-func newAEAD(key *cacheKey, h *segmentHeader) (cipher.AEAD, error) {
-	raw := h.bytes()
-	segmentKey, err := hkdf.Key(sha256.New, key[:], h.id[:], string(raw[:]), 32)
-	if err != nil {
-		return nil, err
+// derive returns a key for one purpose.
+func (k *cacheKey) derive(label string, salt []byte, more ...byte) [32]byte {
+	secret := append(append(make([]byte, 0, 64), k[:]...), more...)
+	defer clear(secret)
+	raw, err := hkdf.Key(sha256.New, secret, salt, "hipaakit diskcache "+label, 32)
+	if err != nil { // only if asked for more than 255 hashes
+		panic(fmt.Sprintf("diskcache: deriving a key: %v", err))
 	}
-	block, err := aes.NewCipher(segmentKey)
-	if err != nil {
-		return nil, err
-	}
-	clear(segmentKey)
-	return cipher.NewGCMWithRandomNonce(block)
+	defer clear(raw)
+	return [32]byte(raw)
 }
 
-// sealedBytes is the length of a body of n bytes after sealing.
-func sealedBytes(n uint64) uint64 {
-	return n + (n+chunkBytes-1)/chunkBytes*sealOverhead
+// aead returns what seals under a derived key.
+func (k *cacheKey) aead(label string, salt []byte, more ...byte) cipher.AEAD {
+	raw := k.derive(label, salt, more...)
+	defer clear(raw[:])
+	block, err := aes.NewCipher(raw[:])
+	if err == nil {
+		var a cipher.AEAD
+		if a, err = cipher.NewGCMWithRandomNonce(block); err == nil {
+			return a
+		}
+	}
+	panic(fmt.Sprintf("diskcache: AES-256-GCM: %v", err)) // the key has 32 bytes
 }
 
 // place is where a record is: everything its seals are bound to.
@@ -73,19 +86,27 @@ func (p place) appendAAD(b []byte, label byte) []byte {
 	return p.header.appendTo(b)
 }
 
+// appendFirst and appendChunk also name the record that is meant: a place can be
+// written twice, after a crash or a failed write.
+func (p place) appendFirst(b []byte, label byte, hash, seq uint64) []byte {
+	b = p.appendAAD(b, label)
+	b = binary.BigEndian.AppendUint64(b, hash)
+	return binary.BigEndian.AppendUint64(b, seq)
+}
+
 // chunkAAD is the associated data of a record's chunks. Only its last nine
 // bytes differ from one to the next, so they are rewritten in place.
 type chunkAAD []byte
 
-func (p place) appendChunkAAD(b []byte, meta []byte, blob int) chunkAAD {
-	b = p.appendAAD(b, labelChunk)
-	b = append(b, meta[:len(meta)-blob]...)
+func (p place) appendChunk(b []byte, r *record, meta []byte) chunkAAD {
+	b = p.appendFirst(b, labelChunk, r.hash, r.seq)
+	b = append(b, meta[:len(meta)-len(r.blob)]...)
 	return append(b, make([]byte, 9)...)
 }
 
-func (a chunkAAD) of(n uint64, last bool) []byte {
+func (a chunkAAD) of(n int, last bool) []byte {
 	tail := a[len(a)-9:]
-	binary.BigEndian.PutUint64(tail, n)
+	binary.BigEndian.PutUint64(tail, uint64(n))
 	tail[8] = 0
 	if last {
 		tail[8] = 1

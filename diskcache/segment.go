@@ -2,139 +2,98 @@ package diskcache
 
 import (
 	"crypto/cipher"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
-	"strconv"
-	"strings"
-	"sync"
 	"sync/atomic"
 )
 
-// A segment file is a header of 64 bytes and records, one after the other:
-//
-//	 0   8  "HKCACHE" and the format's version, one byte
-//	 8   8  be64 number of the file, also its name; files are created in this order
-//	16  32  file id, random
-//	48   1  1 if the file was made for one large record, else 0
-//	49  15  zero
-//
-// A record is never overwritten; files are deleted whole. The header is
-// authenticated by the key derived from it: if a bit changes, no record opens.
-const (
-	segmentHeaderBytes = 64
-	segmentMagic       = "HKCACHE"
-	formatVersion      = 1
-	segmentSuffix      = ".seg"
-)
-
-type segmentHeader struct {
-	number uint64
-	id     [32]byte
-	solo   bool
-}
-
-func newSegmentHeader(number uint64, solo bool) segmentHeader {
-	h := segmentHeader{number: number, solo: solo}
-	rand.Read(h.id[:]) // never fails: crypto/rand aborts the process instead
-	return h
-}
-
-func (h *segmentHeader) bytes() (b [segmentHeaderBytes]byte) {
-	copy(b[:], segmentMagic)
-	b[7] = formatVersion
-	binary.BigEndian.PutUint64(b[8:], h.number)
-	copy(b[16:], h.id[:])
-	if h.solo {
-		b[48] = 1
-	}
-	return b
-}
-
-func parseSegmentHeader(b []byte) (segmentHeader, bool) {
-	if len(b) != segmentHeaderBytes || b[48] > 1 {
-		return segmentHeader{}, false
-	}
-	h := segmentHeader{number: binary.BigEndian.Uint64(b[8:]), solo: b[48] == 1}
-	copy(h.id[:], b[16:])
-	return h, h.bytes() == [segmentHeaderBytes]byte(b)
-}
-
-func segmentName(number uint64) string { return fmt.Sprintf("%016x%s", number, segmentSuffix) }
-
-func parseSegmentName(name string) (number uint64, ok bool) {
-	digits, ok := strings.CutSuffix(name, segmentSuffix)
-	if !ok {
-		return 0, false
-	}
-	number, err := strconv.ParseUint(digits, 16, 64)
-	return number, err == nil && segmentName(number) == name
-}
-
-// file is what the cache needs of an open file.
+// file is what a segment needs of its file. Tests put faulty ones in between.
 type file interface {
 	io.ReaderAt
 	io.WriterAt
+	io.Closer
 	Truncate(size int64) error
-	Close() error
 }
 
-// segment is an open segment file. The descriptor stays open as long as
-// anybody holds a reference: opening a file for each hit would cost four times
-// as much as the read itself.
+// segment is an open segment file. A record in it is never overwritten; files are
+// deleted whole.
 type segment struct {
 	segmentHeader
-	aead cipher.AEAD
+	aead cipher.AEAD // for entries of no group
 	f    file
-	refs atomic.Int64 // the table's one, and one for every user
 
-	size int64 // guarded by disk.mu
+	// refs counts the table and every reader; the last one closes the file, so
+	// that an eviction waits for nobody.
+	refs atomic.Int32
 
-	mu     sync.Mutex
-	gone   bool     // evicted; nothing may be indexed in it any more
-	hashes []uint64 // whose slots point here, or once did
+	// The rest belongs to the disk's gate.
+	q       int     // queue it is in; large records change theirs
+	size    int64   // bytes written, or promised to a record being written
+	claimed int64   // what the disk counts: size, blocks and trailer to come, rounded up
+	pending []entry // of records not yet in a block
+	last    int64   // offset of the newest index block; 0: none
+	records int
+	highest uint64 // sequence number
+	sealed  bool   // has a trailer and takes no more records
+	loading bool   // found at Open and not yet loaded: its blocks are not known
+
+	// As survey found it, and not changed after: the offset of the last block, if
+	// the segment is written on, and the length without its trailer.
+	found, foundSize int64
 }
 
-func newSegment(key *cacheKey, h segmentHeader, f file) (*segment, error) {
-	aead, err := newAEAD(key, &h)
-	if err != nil {
-		return nil, err
-	}
-	s := &segment{segmentHeader: h, aead: aead, f: f, size: segmentHeaderBytes}
+func newSegment(h segmentHeader, aead cipher.AEAD, f file) *segment {
+	s := &segment{segmentHeader: h, aead: aead, f: f, q: int(h.queue), size: fileHeader, highest: h.born}
 	s.refs.Store(1)
-	return s, nil
+	return s
 }
 
-// release gives a reference back. The last one closes the file, which by
-// then has been deleted, or the cache is closing: nothing to report to.
+// acquire takes a reference; it is false once the last has been given back.
+func (s *segment) acquire() bool {
+	for {
+		n := s.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if s.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// release gives a reference back. The last one closes the file, which by then has
+// been deleted, or the cache is closing: nothing to report to.
 func (s *segment) release() {
 	if s.refs.Add(-1) == 0 {
 		_ = s.f.Close()
 	}
 }
 
-// note remembers that a slot points here. It is false once the segment has
-// been evicted: the eviction has seen its hashes and would miss this one.
-func (s *segment) note(hash uint64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.gone {
-		return false
+// claim is what the file takes on a disk of 4 KiB blocks once it is sealed.
+func (s *segment) claim() int64 {
+	size := s.size
+	if len(s.pending) > 0 {
+		size += headerBytes + sealOverhead + int64(len(s.pending))*entryBytes
 	}
-	s.hashes = append(s.hashes, hash)
-	return true
+	if !s.sealed {
+		size += trailerBytes
+	}
+	return footprint(size)
 }
 
-// retire marks the segment as evicted and returns the hashes to forget.
-func (s *segment) retire() []uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	hashes := s.hashes
-	s.gone, s.hashes = true, nil
-	return hashes
+// footprint is what a file of size bytes takes on a disk of 4 KiB blocks.
+func footprint(size int64) int64 { return (size + diskBlock - 1) / diskBlock * diskBlock }
+
+const diskBlock = 4096
+
+// full reports whether a record of n bytes should go elsewhere.
+func (s *segment) full(n, limit int64) bool {
+	return s.records >= maxRecords || s.size+n > limit && s.records > 0
 }
+
+// maxRecords bounds how much a scan after a crash has to read, and how many
+// messages one key seals.
+const maxRecords = 1 << 18
 
 // readAt fills b. A file that ends too early is damage, not trouble with the
 // disk.
@@ -144,30 +103,4 @@ func (s *segment) readAt(b []byte, off int64) error {
 		return errDamaged
 	}
 	return err
-}
-
-// openMeta opens the sealed metadata at p into buf.
-func (s *segment) openMeta(p place, sealed, aad, buf []byte) (record, []byte, error) {
-	meta, err := s.aead.Open(buf[:0], nil, sealed, p.appendAAD(aad[:0], labelMeta))
-	if err != nil {
-		return record{}, nil, errDamaged
-	}
-	r, ok := parseRecord(meta)
-	if !ok || sealedBytes(r.encoded) != p.body {
-		return record{}, nil, errDamaged
-	}
-	return r, meta, nil
-}
-
-// readHeader reads and checks the header of a file found under number.
-func readHeader(f file, number uint64) (segmentHeader, error) {
-	var b [segmentHeaderBytes]byte
-	if _, err := f.ReadAt(b[:], 0); err != nil && !errors.Is(err, io.EOF) {
-		return segmentHeader{}, err
-	}
-	h, ok := parseSegmentHeader(b[:])
-	if !ok || h.number != number {
-		return segmentHeader{}, errDamaged
-	}
-	return h, nil
 }

@@ -6,52 +6,55 @@ import (
 )
 
 // TestKeysWithOneHashNeverSeeEachOther. Nobody can choose such keys, since the
-// hash is keyed, so the test makes them: it moves what is known about one key
-// to the hash of the other.
+// hash is keyed, so the test replaces it by one that knows two hashes only.
 func TestKeysWithOneHashNeverSeeEachOther(t *testing.T) {
-	c := open4test(t, newDir(t), Options{})
-	mustPut(t, c, "a", NewView([]byte("data of a")), "v")
-	from, to := c.hash("a"), c.hash("b")
-	source, target := c.shard(from), c.shard(to)
-	it, _ := source.lru.Peek(from)
-	target.slots[to] = source.slots[from]
-	c.memory.used.Add(it.cost())
-	target.keep(to, it)
-
-	wantMiss(t, c, "b") // from memory, nor from disk
-	if _, ok := target.slot(to); !ok {
-		t.Error("the entry of the other key was forgotten")
+	for _, memory := range []int64{0, -1} {
+		dir := newDir(t)
+		o := Options{MemoryBytes: memory, Keys: testKeys{}, hash: func(key string) uint64 { return uint64(len(key)) << 40 }}
+		c := open4test(t, dir, o)
+		mustPut(t, c, "a", NewView([]byte("data of a")), "v")
+		mustPut(t, c, "other", NewView([]byte("data of other")), "v")
+		wantMiss(t, c, "b")
+		if c.Confirm("b", "v", c.Fence("b")) {
+			t.Error("the version of another key was confirmed")
+		}
+		wantHit(t, c, "a", []byte("data of a")) // asking for b did not cost a its entry
+		mustPut(t, c, "b", NewView([]byte("data of b")), "v")
+		wantHit(t, c, "b", []byte("data of b"))
+		wantMiss(t, c, "a")
+		c = reopen(t, c, dir, o)
+		wantHit(t, c, "b", []byte("data of b"))
+		wantMiss(t, c, "a")
+		c.Drop("a") // costs b its entry, and that is all
+		wantMiss(t, c, "b")
+		wantHit(t, c, "other", []byte("data of other"))
 	}
-	if c.Confirm("b", "v", c.Fence("b")) {
-		t.Error("the version of another key was confirmed")
-	}
-	mustPut(t, c, "b", NewView([]byte("data of b")), "v")
-	wantHit(t, c, "b", []byte("data of b"))
-	wantHit(t, c, "a", []byte("data of a"))
 }
 
-// TestRecordWhoseSegmentIsEvictedBeforeItIsIndexed must leave no slot: nothing
-// would ever remove it.
+// TestRecordWhoseSegmentIsEvictedBeforeItIsIndexed leaves a slot that leads nowhere:
+// a miss, which removes it.
 func TestRecordWhoseSegmentIsEvictedBeforeItIsIndexed(t *testing.T) {
 	c := open4test(t, newDir(t), Options{})
 	f := c.Fence("k")
-	it := &item{key: "k", data: NewView([]byte("data")), stored: c.now(), epoch: f.epoch}
-	p, err := c.write(c.hash("k"), it, Meta{}, f)
+	r, data := c.draftOf("k"), NewView([]byte("data"))
+	p, err := c.write(r, data, f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.disk.mu.Lock()
-	c.disk.evictOldest(nil)
-	c.disk.mu.Unlock()
-	it.seq = p.seq
-	if err := c.commit(c.hash("k"), it, f, &p); err != nil {
+	c.disk.gate.lock()
+	c.disk.evictNow(nil)
+	c.disk.gate.unlock()
+	r.seq = p.seq
+	if err := c.commit("k", r, data, f, &p); err != nil {
 		t.Fatal(err)
 	}
 	p.seg.release()
-	if st := c.Stats(); st.Entries != 0 || st.MemoryEntries != 1 {
+	wantHit(t, c, "k", []byte("data")) // from memory
+	c.clear()
+	wantMiss(t, c, "k")
+	if st := c.Stats(); st.Entries != 0 || st.Damaged != 0 {
 		t.Errorf("%+v", st)
 	}
-	wantHit(t, c, "k", []byte("data"))
 }
 
 // TestSlowerPutDoesNotReplaceALaterOne: the record with the higher number wins
@@ -61,14 +64,14 @@ func TestSlowerPutDoesNotReplaceALaterOne(t *testing.T) {
 		dir, o := newDir(t), Options{MaxBytes: 16 << 20, Keys: testKeys{}}
 		c := open4test(t, dir, o)
 		f := c.Fence("k")
-		slow := &item{key: "k", data: NewView(content("k", 1, size)), stored: c.now(), epoch: f.epoch}
-		p, err := c.write(c.hash("k"), slow, Meta{}, f)
+		slow, data := c.draftOf("k"), NewView(content("k", 1, size))
+		p, err := c.write(slow, data, f)
 		if err != nil {
 			t.Fatal(err)
 		}
 		mustPut(t, c, "k", NewView(content("k", 3, 500)), "3")
 		slow.seq = p.seq
-		if err := c.commit(c.hash("k"), slow, f, &p); err != nil {
+		if err := c.commit("k", slow, data, f, &p); err != nil {
 			t.Fatal(err)
 		}
 		p.seg.release()

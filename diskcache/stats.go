@@ -6,11 +6,13 @@ import (
 
 // Stats are counts since Open, and sizes at this moment. They hold no key.
 type Stats struct {
-	Entries       int   // on disk
-	Segments      int   // files on disk
-	DiskBytes     int64 // of all segments, rounded up to 4 KiB each
+	Entries       int   // on disk; while Loading, those found so far
+	Segments      int   // files on disk, those of drops not counted
+	DiskBytes     int64 // of all of them and of drops, rounded up to 4 KiB each
 	MemoryEntries int   // of which most are on disk as well
 	MemoryBytes   int64 // overhead included
+	Groups        int
+	Loading       bool // what was found at Open is not served yet
 
 	MemoryHits uint64
 	DiskHits   uint64
@@ -20,21 +22,31 @@ type Stats struct {
 	Expired    uint64 // entries found older than MaxAge
 	Damaged    uint64 // records that did not authenticate
 	Evicted    uint64 // segments deleted to make room
+	Reinserted uint64 // records copied from there because they were used
+	Scanned    uint64 // segments whose index had to be made anew at start
 	DiskErrors uint64 // reads, writes and deletions that failed
+	Bypassed   uint64 // times that a failing disk was given a rest
 }
 
 // Stats takes each lock for a moment, one after the other: the numbers need
 // not be of exactly the same instant.
 func (c *Cache) Stats() Stats {
+	d := c.disk
 	st := Stats{
+		Entries:     int(c.entries.Load()),
 		MemoryBytes: c.memory.used.Load(),
+		Groups:      d.groups.count(),
+		Loading:     !c.ready(),
 		Fenced:      c.fenced.Load(),
 		Expired:     c.expired.Load(),
 		Damaged:     c.damaged.Load(),
-		Evicted:     c.disk.evicted.Load(),
-		DiskErrors:  c.disk.failures.Load(),
+		Scanned:     c.scanned.Load(),
+		Evicted:     d.evicted.Load(),
+		Reinserted:  d.reinserted.Load(),
+		DiskErrors:  d.failures.Load(),
+		Bypassed:    d.breaker.tripped.Load(),
 	}
-	st.DiskBytes, st.Segments = c.disk.usage()
+	st.DiskBytes, st.Segments = d.usage()
 	for i := range c.shards {
 		c.shards[i].addTo(&st)
 	}
@@ -44,9 +56,8 @@ func (c *Cache) Stats() Stats {
 func (s *shard) addTo(st *Stats) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.Entries += len(s.slots)
-	st.MemoryEntries += s.lru.Len()
-	st.MemoryHits += s.memoryHits
+	st.MemoryEntries += s.ram.count
+	st.MemoryHits += s.memoryHits.Load()
 	st.DiskHits += s.diskHits
 	st.Misses += s.misses
 }
@@ -70,9 +81,11 @@ func (c *Cache) All() iter.Seq2[string, Meta] {
 func (s *shard) all() []slot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	slots := make([]slot, 0, len(s.slots))
-	for _, sl := range s.slots {
-		slots = append(slots, sl)
+	slots := make([]slot, 0, s.index.count)
+	for _, sl := range s.index.slots {
+		if sl.file != 0 {
+			slots = append(slots, sl)
+		}
 	}
 	return slots
 }
@@ -84,8 +97,11 @@ func (c *Cache) meta(sl slot) (string, Meta, bool) {
 		return "", Meta{}, false
 	}
 	defer c.leave()
+	if sl.epoch == 0 && !c.ready() {
+		return "", Meta{}, false
+	}
 	key, m, stored, err := c.disk.readMeta(sl)
-	if err != nil || c.expiredAt(stored, c.now()) {
+	if err != nil || c.ages.expired(stored, c.ages.now()) {
 		return "", Meta{}, false
 	}
 	return key, m, true

@@ -1,76 +1,73 @@
 package diskcache
 
 import (
+	"maps"
 	"slices"
-	"sync"
+	"sync/atomic"
 )
 
-// table is the set of open segments in the order of their eviction. Segments are some
-// hundreds, entries millions: so slots name their segment by number, hold no
-// pointer, and the garbage collector never looks at them.
+// table finds open segments by number. Segments are some hundreds, entries
+// millions: so slots name their segment by number and hold no pointer. The map is
+// copied for every change, which happens once in some MaxBytes/256 written, and
+// read without a lock, which happens in every hit.
 type table struct {
-	mu       sync.RWMutex
-	byNumber map[uint64]*segment
-	order    []*segment
+	byNumber atomic.Pointer[map[uint32]*segment]
 }
 
-func newTable() *table { return &table{byNumber: make(map[uint64]*segment)} }
+func (t *table) init() { t.byNumber.Store(&map[uint32]*segment{}) }
 
-// add puts a segment before another one, or last if that one is nil.
-func (t *table) add(s, before *segment) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.byNumber[s.number] = s
-	at := slices.Index(t.order, before)
-	if at < 0 {
-		at = len(t.order)
-	}
-	t.order = slices.Insert(t.order, at, s)
+// add and remove need the disk's lock.
+func (t *table) add(s *segment) {
+	m := maps.Clone(*t.byNumber.Load())
+	m[s.number] = s
+	t.byNumber.Store(&m)
 }
 
-// remove takes the segment out. It is false if somebody else did already;
-// whoever gets true owns the table's reference.
+// remove is false if somebody else did already; whoever gets true owns the
+// table's reference.
 func (t *table) remove(s *segment) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.byNumber[s.number] != s {
+	if (*t.byNumber.Load())[s.number] != s {
 		return false
 	}
-	delete(t.byNumber, s.number)
-	t.order = slices.DeleteFunc(t.order, func(o *segment) bool { return o == s })
+	m := maps.Clone(*t.byNumber.Load())
+	delete(m, s.number)
+	t.byNumber.Store(&m)
 	return true
 }
 
 // acquire returns the segment with a reference for the caller, or nil.
-func (t *table) acquire(number uint64) *segment {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	s := t.byNumber[number]
-	if s != nil {
-		s.refs.Add(1) // not from zero: the table holds one
+func (t *table) acquire(number uint32) *segment {
+	s := (*t.byNumber.Load())[number]
+	if s == nil || !s.acquire() {
+		return nil
 	}
 	return s
 }
 
-// oldest returns the segment whose turn it is, or nil.
-func (t *table) oldest() *segment {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if len(t.order) == 0 {
-		return nil
-	}
-	return t.order[0]
-}
+// holds reports whether a slot's segment is still there.
+func (t *table) holds(s slot) bool { return (*t.byNumber.Load())[s.file] != nil }
 
-// all returns the segments, the next to be evicted first.
+func (t *table) len() int { return len(*t.byNumber.Load()) }
+
+// all returns the segments, the oldest file first.
 func (t *table) all() []*segment {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return slices.Clone(t.order)
+	all := slices.Collect(maps.Values(*t.byNumber.Load()))
+	slices.SortFunc(all, func(a, b *segment) int { return int(int64(a.number) - int64(b.number)) })
+	return all
 }
 
-func (t *table) len() int {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return len(t.order)
+// queue is one of the two queues of segments, in the order of reclaim.
+type queue struct {
+	order []*segment
+	bytes int64 // claimed
+}
+
+func (q *queue) push(s *segment) {
+	q.order = append(q.order, s)
+	q.bytes += s.claimed
+}
+
+func (q *queue) remove(s *segment) {
+	q.order = slices.DeleteFunc(q.order, func(o *segment) bool { return o == s })
+	q.bytes -= s.claimed
 }

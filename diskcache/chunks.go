@@ -1,0 +1,98 @@
+package diskcache
+
+// body opens and decodes all chunks.
+func (o *opened) body(sc *scratch) (View, error) {
+	if o.size > uint64(1<<62) {
+		return View{}, errDamaged
+	}
+	out := unzeroed(int(o.size))
+	if err := o.into(out, o.chunk, 0); err != nil {
+		return View{}, err
+	}
+	if o.chunks() == 1 {
+		return NewView(out), nil
+	}
+	if err := o.behind(out, sc); err != nil {
+		return View{}, err
+	}
+	return NewView(out), nil
+}
+
+// into decodes chunk n into its part of out.
+func (o *opened) into(out, chunk []byte, n int) error {
+	from, to := o.bounds(n)
+	if o.codec == codecS2 {
+		return decodeS2(out[from:to], chunk)
+	}
+	if uint64(len(chunk)) != to-from {
+		return errDamaged
+	}
+	copy(out[from:to], chunk)
+	return nil
+}
+
+// offset returns where sealed chunk n > 0 is in the record.
+func (o *opened) offset(n int) int64 {
+	off := int64(headerBytes + headSealed + o.header.len())
+	if o.codec == codecPlain {
+		return off + int64(n-1)*(int64(o.record.chunk)+sealOverhead)
+	}
+	for i := 1; i < n; i++ {
+		off += int64(o.encoded(i)) + sealOverhead
+	}
+	return off
+}
+
+// behind opens the chunks behind the first, on several cores if there are many.
+func (o *opened) behind(out []byte, sc *scratch) error {
+	if o.size >= parallelBytes {
+		return o.parallel(out)
+	}
+	return o.chunksFrom(1, o.chunks(), out, sc)
+}
+
+// chunksFrom opens chunks from up to, but without, to.
+func (o *opened) chunksFrom(from, to int, out []byte, sc *scratch) error {
+	aad := o.appendChunk(nil, &o.record, o.meta)
+	off := o.offset(from)
+	for n := from; n < to; n++ {
+		sealed, err := o.sealedChunk(n, off, sc)
+		if err != nil {
+			return err
+		}
+		off += int64(len(sealed))
+		if err := o.openChunk(n, sealed, aad, out, sc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sealedChunk returns chunk n as it is on disk.
+func (o *opened) sealedChunk(n int, off int64, sc *scratch) ([]byte, error) {
+	need := o.encoded(n) + sealOverhead
+	if off+int64(need) <= int64(len(o.raw)) {
+		return o.raw[off:][:need], nil
+	}
+	// Not sc.sealed, which o.raw may be.
+	sc.encoded = grow(sc.encoded, need)
+	return sc.encoded, o.seg.readAt(sc.encoded, o.off+off)
+}
+
+// openChunk opens chunk n: what is stored plain to where it belongs.
+func (o *opened) openChunk(n int, sealed []byte, aad chunkAAD, out []byte, sc *scratch) error {
+	from, to := o.bounds(n)
+	dst := sc.lens[:0]
+	if o.codec == codecPlain {
+		dst = out[from:from:to]
+	}
+	got, err := o.aead.Open(dst, nil, sealed, aad.of(n, n == o.chunks()-1))
+	if err != nil || o.codec == codecPlain && uint64(len(got)) != to-from {
+		return errDamaged
+	}
+	if o.codec == codecPlain {
+		return nil
+	}
+	sc.lens = got
+	return o.into(out, got, n)
+}

@@ -1,0 +1,44 @@
+package diskcache
+
+import (
+	"bytes"
+	"sync/atomic"
+	"time"
+)
+
+// item is an entry in the memory tier. What is not atomic or a link does not
+// change once the item can be found.
+type item struct {
+	hash    uint64
+	key     string
+	meta    Meta
+	data    View
+	stored  int64 // nanoseconds since 1970
+	expires int64
+	seq     uint64
+	group   groupID
+	epoch   atomic.Uint64
+	mark    atomic.Uint32
+
+	newer, older *item // under the shard's lock
+}
+
+// Marks of an item that has been hit, each cleared by who looks for it.
+const (
+	markRAM  = 1 // for the memory tier's eviction
+	markDisk = 2 // for the disk tier's, which does not see hits in memory
+)
+
+func (it *item) cost() int64 {
+	m := &it.meta
+	return int64(len(it.key)+len(m.Version)+len(m.Group)+len(m.Blob)+it.data.size) + itemOverhead
+}
+
+// entry returns the caller's copy.
+func (it *item) entry(epoch uint64) Entry {
+	e := Entry{Meta: it.meta, Data: it.data, Stored: time.Unix(0, it.stored), Suspect: it.epoch.Load() < epoch}
+	if e.Blob != nil {
+		e.Blob = bytes.Clone(e.Blob)
+	}
+	return e
+}

@@ -1,0 +1,220 @@
+package diskcache
+
+import "sync"
+
+// reclaim empties one segment after the other, a few records for each Put, so
+// that no Put pays for a whole segment. Records that are used are copied to the
+// end of the main queue; copying re-seals them, since they are bound to their
+// place. When all have been looked at, the file is deleted, and only then are the
+// slots of the others removed: as long as a record can be found on disk, a Drop
+// must find its slot.
+type reclaim struct {
+	mu     sync.Mutex
+	victim *segment // with a reference, or nil
+	walk   blockWalk
+	batch  []byte
+	cold   []uint64 // hashes
+	kept   int64    // bytes copied
+	graves []grave
+}
+
+// grave is a deleted segment whose slots are still there.
+type grave struct {
+	file   uint32
+	queue  int
+	hashes []uint64
+}
+
+const (
+	// Work for each byte that is put. Of a segment of the main queue at most three
+	// quarters are kept, so looking at four bytes frees one; from probation what
+	// was used moves without a bound, and makes the main queue give more.
+	workPerByte = 6
+	keptOf4     = 3
+	leastWork   = 4 << 10
+	stepWork    = 256 // of a record that is only looked at
+	sweepBatch  = 64
+)
+
+// tend does a Put's share of reclaiming. It is nobody's turn twice: whoever finds
+// another one at it goes on.
+func (d *disk) tend(n int64) {
+	r := &d.reclaim
+	if !r.mu.TryLock() {
+		return
+	}
+	defer r.mu.Unlock()
+	d.sweep(sweepBatch)
+	for work := workPerByte*n + leastWork; work > 0 && d.low(n); {
+		work -= d.step()
+	}
+}
+
+// low reports whether there is less than a segment's worth of room.
+func (d *disk) low(n int64) bool {
+	if !d.gate.tryLock() {
+		return false
+	}
+	defer d.gate.unlock()
+	return !d.closed && d.bytes+n+slackBytes+d.segmentBytes > d.room() && d.table.len() > 2
+}
+
+// step looks at one record, or does what comes between two segments.
+func (d *disk) step() (work int64) {
+	r := &d.reclaim
+	if r.victim == nil && !d.pick() {
+		return 1 << 62
+	}
+	if len(r.batch) == 0 {
+		b, err := r.walk.block()
+		if err != nil {
+			d.failures.Add(1)
+		}
+		if r.batch = b; len(b) == 0 {
+			d.finish()
+			return leastWork
+		}
+	}
+	e := parseEntry(r.batch)
+	r.batch = r.batch[entryBytes:]
+	return d.judge(e)
+}
+
+// pick takes the segment whose turn it is.
+func (d *disk) pick() bool {
+	r := &d.reclaim
+	d.gate.lock()
+	defer d.gate.unlock()
+	q := d.policy.victim(d.queues[probation].bytes, d.queues[mainQueue].bytes)
+	s := d.oldest(q, nil)
+	if s == nil {
+		s = d.oldest(1-q, nil)
+	}
+	if s == nil || s.loading || !s.acquire() {
+		return false
+	}
+	r.victim, r.walk = s, blockWalk{seg: s, next: s.last, buf: r.walk.buf}
+	r.batch, r.cold, r.kept = nil, nil, 0
+	return true
+}
+
+// judge decides about one record.
+func (d *disk) judge(e entry) (work int64) {
+	r := &d.reclaim
+	sl, hot, ok := d.index.current(e.hash, r.victim.number, e.off)
+	if !ok {
+		return stepWork // replaced or dropped
+	}
+	if hot && r.mayKeep(int64(e.size)) && d.keep(sl, e) {
+		r.kept += int64(e.size)
+		return int64(e.size) + stepWork
+	}
+	// An older record of the key may outlive this one, in a segment whose turn
+	// comes later.
+	if e.replaces {
+		_ = d.drop(frameDrop, e.hash)
+	}
+	r.cold = append(r.cold, e.hash)
+	return stepWork
+}
+
+func (r *reclaim) mayKeep(n int64) bool {
+	return r.victim.solo || r.victim.q == probation || r.kept+n <= r.victim.claimed/4*keptOf4
+}
+
+// keep moves a record to the end of the main queue: by copying it or, if it has a
+// file of its own, by the file.
+func (d *disk) keep(sl slot, e entry) bool {
+	if d.reclaim.victim.solo {
+		return d.requeue(sl)
+	}
+	dr, err := d.lift(sl)
+	if err != nil || d.index.expiredNow(dr.stored) {
+		return false
+	}
+	dr.queue, dr.replaces = mainQueue, e.replaces
+	p, err := d.append(dr, func() bool {
+		_, _, ok := d.index.current(sl.hash, sl.file, sl.off)
+		return ok
+	})
+	if err != nil {
+		return false
+	}
+	defer p.seg.release()
+	d.reinserted.Add(1)
+	to := p.slot(sl.hash, 0)
+	to.order |= d.usesLeft(sl)
+	d.index.moved(sl, to)
+	return true
+}
+
+// usesLeft is what a use in the main queue has to be repeated for.
+func (d *disk) usesLeft(sl slot) uint64 {
+	if d.reclaim.victim.q == probation || sl.uses() == 0 {
+		return 0
+	}
+	return 0
+}
+
+func (d *disk) requeue(sl slot) bool {
+	r := &d.reclaim
+	to := sl
+	to.order = sl.seq()<<2 | d.usesLeft(sl)
+	if !d.index.moved(sl, to) {
+		return false
+	}
+	d.gate.lock()
+	defer d.gate.unlock()
+	s := r.victim
+	if !d.table.holds(slot{file: s.number}) {
+		return false
+	}
+	d.queues[s.q].remove(s)
+	s.q = mainQueue
+	d.queues[mainQueue].push(s)
+	r.victim = nil
+	s.release()
+	return true
+}
+
+// finish deletes the segment that has been looked through.
+func (d *disk) finish() {
+	r := &d.reclaim
+	s := r.victim
+	d.gate.lock()
+	d.delete(s)
+	d.evicted.Add(1)
+	d.prune()
+	d.gate.unlock()
+	r.graves = append(r.graves, grave{s.number, s.q, r.cold})
+	r.victim, r.cold = nil, nil
+	s.release()
+}
+
+// sweep removes slots of deleted segments.
+func (d *disk) sweep(n int) {
+	r := &d.reclaim
+	for ; n > 0 && len(r.graves) > 0; n-- {
+		g := &r.graves[0]
+		if len(g.hashes) == 0 {
+			r.graves = r.graves[1:]
+			continue
+		}
+		hash := g.hashes[len(g.hashes)-1]
+		g.hashes = g.hashes[:len(g.hashes)-1]
+		if d.index.forget(hash, g.file) {
+			d.policy.remember(hash, g.queue)
+		}
+	}
+}
+
+// quit ends a reclaim under way, when the cache is closed or emptied.
+func (d *disk) quit() {
+	r := &d.reclaim
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.victim != nil {
+		r.victim.release()
+	}
+	r.victim, r.batch, r.cold, r.graves = nil, nil, nil, nil
+}

@@ -1,0 +1,59 @@
+package diskcache
+
+import "crypto/cipher"
+
+// sealer is what seals a draft's data: the segment's key or, for an entry of a
+// group, one that the group's secret is mixed into. The segment is not known
+// before the gate is held, so the secret is fetched before and the key derived
+// there.
+type sealer struct {
+	body   cipher.AEAD
+	secret []byte // nil: no group
+}
+
+// sealer fetches the secret of the draft's group.
+func (d *disk) sealer(dr *draft) (sealer, error) {
+	if dr.group == (groupID{}) {
+		return sealer{}, nil
+	}
+	secret, ok := d.groups.secret(dr.group)
+	if !ok {
+		return sealer{}, ErrFenced // shredded between two steps of a Put
+	}
+	return sealer{secret: secret[:]}, nil
+}
+
+func (sl *sealer) derive(d *disk, s *segment, g groupID) {
+	if sl.secret == nil {
+		sl.body = s.aead
+		return
+	}
+	sl.body = d.groups.aead(d.key, s, g, sl.secret)
+}
+
+// header returns the header that the draft will have.
+func (dr *draft) header() header {
+	first := len(dr.body) - dr.bodyBehind()
+	h := header{first: uint32(dr.metaBytes() + first + sealOverhead), rest: dr.rest()}
+	if dr.group != (groupID{}) {
+		h.first |= flagGroup
+	}
+	return h
+}
+
+// sealFirst returns what is written under the gate: header, head and first
+// message; and the metadata in plaintext.
+func sealFirst(p place, dr *draft, aead cipher.AEAD, sc *scratch) (first, meta []byte) {
+	b := p.header.appendTo(sc.sealed[:0])
+	sc.meta = dr.appendHead(sc.meta[:0])
+	sc.aad = p.appendAAD(sc.aad[:0], labelHead)
+	b = p.seg.aead.Seal(b, nil, sc.meta, sc.aad)
+
+	sc.meta = dr.appendMeta(sc.meta[:0])
+	n := len(sc.meta)
+	sc.meta = append(sc.meta, dr.body[:len(dr.body)-dr.bodyBehind()]...)
+	sc.aad = p.appendFirst(sc.aad[:0], labelFirst, dr.hash, dr.seq)
+	b = aead.Seal(b, nil, sc.meta, sc.aad)
+	sc.sealed = b
+	return b, sc.meta[:n]
+}
