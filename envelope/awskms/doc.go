@@ -39,8 +39,9 @@
 //     open, if IAM lets this application decrypt with it. An alias trusts its
 //     account that far; to pin one key, name the key.
 //
-// Then keyring.Rotate adds a version under the new key. The former has to stay
-// enabled as long as the document holds versions that it wrapped.
+// Then keyring.Rotate adds a version under the new key, and wraps the document's check
+// value under it. The former has to stay enabled as long as the document holds
+// versions that it wrapped.
 //
 // A multi-Region key ("mrk-...") is one key with an ARN in each Region. What was
 // wrapped through one replica opens through any: a node names the replica of the

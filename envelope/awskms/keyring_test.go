@@ -215,3 +215,53 @@ func TestKeyringUnderAnotherKMSKeyIsNotOpened(t *testing.T) {
 		}
 	})
 }
+
+// TestFormerKeyIsNotNeededOnceNoVersionIsUnderIt: the check value has moved as well,
+// or who rotates or destroys would still ask for it.
+func TestFormerKeyIsNotNeededOnceNoVersionIsUnderIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeKMS()
+		first, second := fake.create(east, account, "k1"), fake.create(east, account, "k2")
+		_, file := opened(t, fake, first, awskms.Options{})
+		both := open(t, file, protector(t, fake.direct(east), second, awskms.Options{Former: []string{first}}))
+		if _, err := both.Rotate(t.Context(), envelope.DefaultKey); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := both.DestroyVersion(t.Context(), id(1)); err != nil {
+			t.Fatal(err)
+		}
+		fake.setState(first, "DisabledException")
+		kr := open(t, file, protector(t, fake.direct(east), second, awskms.Options{}))
+		derive(t, kr, id(2))
+		time.Sleep(time.Hour + time.Second) // no key is in memory any more
+		if _, err := kr.Rotate(t.Context(), "tenant"); err != nil {
+			t.Errorf("rotate: %v", err)
+		}
+		time.Sleep(time.Hour + time.Second)
+		if _, err := kr.Destroy(t.Context(), envelope.DefaultKey); err != nil {
+			t.Errorf("destroy: %v", err)
+		}
+	})
+}
+
+// TestLongTimeoutIsKept by the keyring, which has a bound of its own.
+func TestLongTimeoutIsKept(t *testing.T) {
+	for timeout, opens := range map[time.Duration]bool{0: false, 2 * time.Minute: true} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := newFakeKMS()
+			arn := fake.create(east, account, "k1")
+			_, file := opened(t, fake, arn, awskms.Options{})
+			fake.breakAll(func(w http.ResponseWriter, _ *http.Request, answer map[string]any) {
+				time.Sleep(45 * time.Second)
+				write(w, answer)
+			})
+			kr, err := keyring.Open(t.Context(), file, protector(t, fake.direct(east), arn, awskms.Options{Timeout: timeout}))
+			if (err == nil) != opens {
+				t.Errorf("a KMS that takes 45s, and a timeout of %v: %v", timeout, err)
+			}
+			if err == nil {
+				kr.Close()
+			}
+		})
+	}
+}

@@ -54,6 +54,10 @@ func (p *Protector) Lifetime() time.Duration { return p.options.Lifetime }
 // Grace implements [keyring.Remote].
 func (p *Protector) Grace() time.Duration { return p.options.Grace }
 
+// Timeout says how long one operation may take. A keyring gives an unwrapping that
+// much, and some seconds for the reading before it.
+func (p *Protector) Timeout() time.Duration { return p.options.Timeout }
+
 // Generate implements [keyring.Remote] by GenerateDataKey: the key comes from
 // KMS's own random generator, and is wrapped before this machine sees it.
 func (p *Protector) Generate(ctx context.Context, id envelope.KeyID) (key, wrapped []byte, err error) {

@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func (k *Keyring) unwrap(ctx context.Context, id envelope.KeyID) (answer, error)
 	if err != nil {
 		return answer{refused: errors.Is(err, ErrProtector) || errors.Is(err, ErrDenied)}, err
 	}
-	return answer{held: &held{key: key, wrapped: e.Wrapped}, began: s.began}, nil
+	return answer{held: &held{key: hide(key), wrapped: e.Wrapped}, began: s.began}, nil
 }
 
 // unwrapKey holds a protector to the size that it owes: HKDF would take any.
@@ -58,14 +59,14 @@ func (k *Keyring) finish(id envelope.KeyID, u *unwrapping, a answer, err error) 
 	defer k.mu.Unlock()
 	delete(k.unwrappings, id)
 	if err == nil {
-		err = k.keep(id, a)
+		err = k.settle(id, u, a)
 	}
 	switch {
 	case err == nil:
 		delete(k.pauses, id)
 	case k.state == nil:
 		err = ErrClosed
-	case errors.Is(err, envelope.ErrKeyDestroyed):
+	case errors.Is(err, envelope.ErrKeyDestroyed), errors.Is(err, errAbandoned):
 	case u.abandoned && !a.refused:
 		err = errAbandoned
 	default:
@@ -75,15 +76,37 @@ func (k *Keyring) finish(id envelope.KeyID, u *unwrapping, a answer, err error) 
 	close(u.done)
 }
 
-// keep holds what was unwrapped, unless keyring or key ended in the meantime.
-func (k *Keyring) keep(id envelope.KeyID, a answer) error {
+// settle gives those who wait what they want of the answer, unless keyring or key
+// ended in the meantime. Its caller holds mu.
+func (k *Keyring) settle(id envelope.KeyID, u *unwrapping, a answer) error {
+	if err := k.stillAsked(id, a.held); err != nil {
+		a.held.key.wipe()
+		return err
+	}
+	if u.lend && u.waiters > 0 {
+		u.lent = hide(bytes.Clone(a.held.key()))
+	}
+	if u.keep {
+		return k.hold(id, a.held, a.began)
+	}
+	a.held.key.wipe()
+	return nil
+}
+
+// stillAsked says whether h is an answer to what the document says by now. Where it
+// came under another secret meanwhile, or has another key, it is asked again.
+func (k *Keyring) stillAsked(id envelope.KeyID, h *held) error {
 	if k.state == nil {
-		clear(a.held.key)
 		return ErrClosed
 	}
-	if e, ok := k.state.doc.find(id); !ok || e.destroyed() {
-		clear(a.held.key)
+	switch e, ok := k.state.doc.find(id); {
+	case !ok || e.destroyed():
 		return envelope.ErrKeyDestroyed
+	case !bytes.Equal(e.Wrapped, h.wrapped):
+		return errAbandoned
+	case k.mistaken(id, h):
+		return fmt.Errorf("%w: %v is another key", ErrRolledBack, id)
+	default:
+		return nil
 	}
-	return k.hold(id, a.held, a.began)
 }

@@ -13,25 +13,25 @@ import (
 // [envelope.ErrKeyDestroyed]. What is known here is answered from memory: a
 // version that another process added seals here after the next reading.
 func (k *Keyring) Latest(ctx context.Context, name string) (id envelope.KeyID, err error) {
-	err = k.ask(ctx, name, func() (reads uint64, err error) {
-		id, reads, err = k.latest(name)
-		return reads, err
+	err = k.ask(ctx, name, func() (err error) {
+		id, err = k.latest(name)
+		return err
 	})
 	return id, err
 }
 
-func (k *Keyring) latest(name string) (envelope.KeyID, uint64, error) {
+func (k *Keyring) latest(name string) (envelope.KeyID, error) {
 	s := k.current()
 	if s == nil {
-		return envelope.KeyID{}, 0, ErrClosed
+		return envelope.KeyID{}, ErrClosed
 	}
 	switch e, ok := s.doc.newest(name); {
 	case !ok:
-		return envelope.KeyID{}, s.reads, envelope.ErrKeyUnknown
+		return envelope.KeyID{}, envelope.ErrKeyUnknown
 	case e.destroyed():
-		return envelope.KeyID{}, s.reads, envelope.ErrKeyDestroyed
+		return envelope.KeyID{}, envelope.ErrKeyDestroyed
 	default:
-		return e.id(), s.reads, nil
+		return e.id(), nil
 	}
 }
 
@@ -39,40 +39,39 @@ func (k *Keyring) latest(name string) (envelope.KeyID, uint64, error) {
 // [envelope.ErrKeyDestroyed]. With a [Remote] it waits for the service when the
 // key is not in memory, and otherwise not.
 func (k *Keyring) Derive(ctx context.Context, id envelope.KeyID, info []byte) (out [envelope.DerivedKeySize]byte, err error) {
-	err = k.ask(ctx, id.Name, func() (reads uint64, err error) {
-		out, reads, err = k.derive(id, info)
+	err = k.ask(ctx, id.Name, func() (err error) {
+		out, err = k.derive(id, info)
 		// A key can end between its unwrapping and its use.
 		for errors.Is(err, errAsleep) {
 			if err = k.await(ctx, id); err == nil {
-				out, reads, err = k.derive(id, info)
+				out, err = k.derive(id, info)
 			}
 		}
-		return reads, err
+		return err
 	})
 	return out, err
 }
 
-// derive also says how many readings of the document it knew of.
-func (k *Keyring) derive(id envelope.KeyID, info []byte) (out [envelope.DerivedKeySize]byte, reads uint64, err error) {
-	out, reads, renewable, err := k.deriveHeld(id, info)
+func (k *Keyring) derive(id envelope.KeyID, info []byte) ([envelope.DerivedKeySize]byte, error) {
+	out, renewable, err := k.deriveHeld(id, info)
 	if renewable {
 		k.renew(id)
 	}
-	return out, reads, err
+	return out, err
 }
 
 // deriveHeld works under the lock, so that nobody can wipe a key that is being
 // used: what was derived from zeros would seal for everybody.
-func (k *Keyring) deriveHeld(id envelope.KeyID, info []byte) (out [envelope.DerivedKeySize]byte, reads uint64, renewable bool, err error) {
+func (k *Keyring) deriveHeld(id envelope.KeyID, info []byte) (out [envelope.DerivedKeySize]byte, renewable bool, err error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.state == nil {
-		return out, 0, false, ErrClosed
+		return out, false, ErrClosed
 	}
 	h, now := k.keys[id], time.Now()
 	if !h.usable(now) {
-		return out, k.state.reads, false, k.state.absence(id)
+		return out, false, k.state.absence(id)
 	}
-	expand.New(h.key).Into(out[:], info)
-	return out, k.state.reads, k.renewable(id, now), nil
+	expand.New(h.key()).Into(out[:], info)
+	return out, k.renewable(id, now), nil
 }

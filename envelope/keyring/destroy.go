@@ -43,11 +43,12 @@ func (d Destruction) Err() error {
 // [envelope.ErrKeyUnknown].
 //
 // What that is worth: when it has returned, neither the stored document nor this
-// process can give the key. Other processes keep it until they read the document
+// keyring can give the key. Other processes keep it until they read the document
 // again: with a [Remote] for Lifetime and Grace at most, with a local protector
 // until [Keyring.Reload], or until they look for a key that they do not know.
-// Have a follower tell them. Memory that was swapped or dumped, disk blocks that a
-// file system has given free, and backups are out of reach; and against somebody
+// Have a follower tell them. Memory that was swapped or dumped, or that Derive's HMAC
+// has left for the garbage collector, disk blocks that a file system has given free,
+// and backups are out of reach; and against somebody
 // who holds both an old copy of the document and the protector's secret nothing
 // helps.
 func (k *Keyring) Destroy(ctx context.Context, name string) (Destruction, error) {
@@ -117,7 +118,7 @@ func (k *Keyring) bury(ctx context.Context, which func(document) ([]envelope.Key
 		return nil, err
 	}
 	// Where it was closed meanwhile, Close has wiped them. The rest can be done.
-	_ = k.install(next, nil)
+	_ = k.installOwn(next, nil)
 	return ids, nil
 }
 

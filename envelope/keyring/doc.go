@@ -31,6 +31,9 @@
 //
 //   - However many callers wait for a key, the service is asked once, and once in a
 //     Lifetime if it answers. While a key is in memory its outage is not noticed.
+//     [Keyring.Export] and [Keyring.Import] share the calls, but leave nothing in
+//     memory: of keys that nobody else uses, each of them asks again. A reading that
+//     shows other wrapped bytes for keys used here asks once for each, too.
 //   - With a Grace the old key is used while the new answer is awaited, and for that
 //     much longer if service or storage cannot be reached.
 //   - If the service was reached and refuses ([ErrDenied], [ErrProtector]), the key
@@ -55,8 +58,9 @@
 // ([Keyring.Export]).
 //
 // Whoever can write the document can write tombstones, or put back an older one.
-// A process that has seen the newer one notices ([ErrRolledBack]); one that is
-// started afterwards cannot. Names, versions and times are in the clear: a key's
+// A process that has seen the newer one notices ([ErrRolledBack]), also if the older
+// one was rotated since and another key has the id of one that the process has used;
+// one that is started afterwards cannot. Names, versions and times are in the clear: a key's
 // name must not say anything about a person.
 //
 // A document is at most 16 MiB, some sixty thousand keys under a local protector.
@@ -68,17 +72,20 @@
 // {"name": NAME, "version": N, "created": TIME, "wrapped": BASE64}, or its tombstone
 // {"name": NAME, "version": N, "created": TIME, "destroyed": TIME}. Names are of 1 to
 // 64 of a-z, 0-9, '-', '_', '.'; versions begin with 1; times are those of RFC 3339.
-// Where the newest version of a name is destroyed, all are.
+// Where the newest version of a name is destroyed, all are. Members have just these
+// names and are there once; nothing is null, and base64 has no line breaks.
 //
 // The check value is 32 random bytes, wrapped as version 0 of "check", which no key
 // can be. A reader unwraps it to tell whether it has the right secret, also when no
-// key is left. Anything wrapped is, by its first byte,
+// key is left; whoever adds a version wraps a new one. Anything wrapped is, by its
+// first byte,
 //
 //	1  raw key:  sealed
 //	2  Argon2id (RFC 9106): 16 salt, be32 passes, be32 KiB, 1 lanes, sealed
 //	3  PBKDF2-HMAC-SHA-256 (RFC 8018): 16 salt, be32 rounds, sealed
 //
-// where sealed is 12 nonce, 32 bytes of AES-256-GCM ciphertext, 16 tag, with
+// with 2 to 10 passes, 19 to 256 MiB and 1 to 16 lanes, or 600,000 to 2,000,000
+// rounds: all that costs a guesser less is refused. There sealed is 12 nonce, 32 bytes of AES-256-GCM ciphertext, 16 tag, with
 // associated data "hipaakit keyring v1", name length in one byte, name,
 // be32 version: a wrapped key does not unwrap under another name. What a Remote
 // wraps is its own affair; package envelope/awskms has kind 4.

@@ -67,6 +67,9 @@ func parseDocument(b []byte) (document, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return d, fmt.Errorf("%w: something follows the JSON", ErrDocument)
 	}
+	if !plainJSON(b) {
+		return d, fmt.Errorf("%w: a member is there twice, has a name in other letters, or a value that others read differently", ErrDocument)
+	}
 	if d.Format != formatName || d.Version != formatVersion {
 		return d, fmt.Errorf("%w: format %.32q, version %d", ErrDocument, d.Format, d.Version)
 	}

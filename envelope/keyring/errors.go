@@ -15,8 +15,9 @@ var (
 	// ErrDocument says that a document is not a keyring this release can read.
 	ErrDocument = errors.New("keyring: not a keyring document")
 	// ErrRolledBack says that the stored document is older than one that this
-	// process has seen: a key is missing, or one that was destroyed is back. The
-	// keyring goes on with what it knows, and reads and changes nothing more
+	// process has seen: a key is missing, one that was destroyed is back, or one
+	// that this process has used is another key, as after a rotation of the older
+	// document. The keyring goes on with what it knows, and reads and changes nothing more
 	// until the newer document is there again; [Keyring.Export] still has it.
 	ErrRolledBack = errors.New("keyring: an older document came back")
 	// ErrConflict says that two documents cannot be merged; the error names the

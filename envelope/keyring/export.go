@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,17 +14,19 @@ import (
 // or the way from a passphrase to a key management service and back. [Restore]
 // and [Keyring.Import] take it.
 //
-// The stored document is read before. Where that is gone, damaged or an older one,
-// what is in memory is exported, to bring it back; with a [Remote] that is the
-// wrapped keys. Any other error of the storage is returned.
+// The stored document is read before. Where that is gone, damaged, under another
+// secret or an older one, what is in memory is exported, to bring it back; with a
+// [Remote] that is the wrapped keys, which are unwrapped one by one. Any other error
+// of the storage is returned.
 //
-// It holds one plaintext key at a time that is not in memory anyway. An export
+// It holds one plaintext key at a time that is not in memory anyway, and shares the
+// call to a service with whoever derives under that key just then. An export
 // that was made before a destruction still holds the key: destroy those too.
 func (k *Keyring) Export(ctx context.Context, to Protector, names ...string) ([]byte, error) {
 	if to == nil {
 		return nil, fmt.Errorf("%w: no protector to export to", ErrInvalid)
 	}
-	s, err := k.readForExport(ctx)
+	s, open, err := k.readForExport(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -31,29 +34,32 @@ func (k *Keyring) Export(ctx context.Context, to Protector, names ...string) ([]
 	if err != nil {
 		return nil, err
 	}
-	if doc, err = doc.rewrap(ctx, k.plain, to); err != nil {
+	if doc, err = doc.rewrap(ctx, open, to); err != nil {
 		return nil, err
 	}
 	return doc.encode()
 }
 
-func (k *Keyring) readForExport(ctx context.Context) (*state, error) {
+func (k *Keyring) readForExport(ctx context.Context) (*state, opener, error) {
 	release, err := k.acquire(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer release()
-	err = k.read(ctx)
-	k.tellSoon()
-	lost := errors.Is(err, ErrNotFound) || errors.Is(err, ErrDocument) || errors.Is(err, ErrRolledBack)
+	err = k.readAndTell(ctx)
+	lost := errors.Is(err, ErrNotFound) || errors.Is(err, ErrDocument) || errors.Is(err, ErrRolledBack) || errors.Is(err, ErrProtector)
 	if err != nil && !lost {
-		return nil, err
+		return nil, nil, err
 	}
 	s := k.current()
-	if s == nil {
-		return nil, ErrClosed
+	switch {
+	case s == nil:
+		return nil, nil, ErrClosed
+	case lost:
+		return s, k.rescued, nil
+	default:
+		return s, k.plain, nil
 	}
-	return s, nil
 }
 
 // only returns the document with the named keys alone; all if there are no names.
@@ -84,6 +90,15 @@ func openerOf(p Protector) opener {
 // plain is the opener of an open keyring. It keeps nothing in memory that was not
 // there: an export of ten thousand keys must not leave them all behind.
 func (k *Keyring) plain(ctx context.Context, e keyEntry) ([]byte, error) {
+	if k.remote != nil {
+		return k.borrow(ctx, e.id())
+	}
+	return k.rescued(ctx, e)
+}
+
+// rescued is plain where the stored document is lost, which an unwrapping for
+// everybody would read before.
+func (k *Keyring) rescued(ctx context.Context, e keyEntry) ([]byte, error) {
 	key, err := k.copyHeld(e.id())
 	if key != nil || err != nil {
 		return key, err
@@ -101,7 +116,7 @@ func (k *Keyring) copyHeld(id envelope.KeyID) ([]byte, error) {
 		return nil, fmt.Errorf("keyring: %v, just now: %w", id, envelope.ErrKeyDestroyed)
 	}
 	if h := k.keys[id]; h != nil {
-		return append([]byte(nil), h.key...), nil
+		return bytes.Clone(h.key()), nil
 	}
 	return nil, nil
 }

@@ -33,7 +33,7 @@ func (f file) Load(ctx context.Context) ([]byte, string, error) {
 	if err := checkPlatform(); err != nil {
 		return nil, "", err
 	}
-	in, err := os.Open(f.path)
+	in, err := openForReading(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
@@ -44,6 +44,9 @@ func (f file) Load(ctx context.Context) ([]byte, string, error) {
 	info, err := in.Stat()
 	if err != nil {
 		return nil, "", fmt.Errorf("keyring: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, "", fmt.Errorf("%w: %s is no regular file; name the keyring's own", ErrInvalid, f.path)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, "", fmt.Errorf("%w: %s has mode %04o; make it 0600", ErrPermissions, f.path, info.Mode().Perm())

@@ -11,8 +11,12 @@ import (
 	"github.com/hipaakit/hipaakit/envelope"
 )
 
-// tellTime bounds the telling of followers that nobody waits for.
-const tellTime = time.Minute
+// tellTime bounds the telling of followers that nobody waits for, and lastWord is
+// what a follower has beyond a context to heed its end, and to say what it has done.
+const (
+	tellTime = time.Minute
+	lastWord = time.Second
+)
 
 // Follower ends what can still be had without a destroyed key, such as a cache's
 // entries here, or on other machines, which it has to hear back from. It returns
@@ -20,16 +24,16 @@ const tellTime = time.Minute
 // already when that is asked for, or after it failed; never twice at a time, but
 // together with other followers.
 //
+// It must heed its context, which also ends with Close. One that has not answered a
+// second after is left behind as unreached. It goes on by itself and is not called
+// again before it has returned, and Close waits for it.
+//
 // It may use the keyring, but must not call Destroy, DestroyVersion, Reload or
 // Close, which wait for it.
 type Follower func(ctx context.Context, destroyed []envelope.KeyID) error
 
-// followers are those of a keyring, and how far they have been told.
+// followers are those of a keyring.
 type followers struct {
-	// talk is held by whoever tells, so that nobody is told twice. It can be
-	// waited for with a context.
-	talk chan struct{}
-
 	listMu sync.Mutex
 	list   []*follower
 	owing  bool // somebody read something to tell
@@ -38,10 +42,11 @@ type followers struct {
 
 type follower struct {
 	call Follower
-	told map[envelope.KeyID]bool // belongs to whoever holds talk
+	// turn is held by whoever tells it, so that it is not told twice. It can be
+	// waited for with a context.
+	turn chan struct{}
+	told map[envelope.KeyID]bool // belongs to whoever holds turn
 }
-
-func newFollowers() followers { return followers{talk: make(chan struct{}, 1)} }
 
 // Follow has f called for every key that is destroyed here, and for every one
 // that a reading of the document shows as destroyed elsewhere: once for each, and
@@ -51,7 +56,7 @@ func newFollowers() followers { return followers{talk: make(chan struct{}, 1)} }
 func (k *Keyring) Follow(f Follower) {
 	k.listMu.Lock()
 	defer k.listMu.Unlock()
-	k.list = append(k.list, &follower{call: f, told: map[envelope.KeyID]bool{}})
+	k.list = append(k.list, &follower{call: f, turn: make(chan struct{}, 1), told: map[envelope.KeyID]bool{}})
 }
 
 // tell calls the followers with what they have not been told yet, and with again
@@ -59,34 +64,56 @@ func (k *Keyring) Follow(f Follower) {
 // not keep it from the others. The caller holds no lock, as followers may use the
 // keyring.
 func (k *Keyring) tell(ctx context.Context, again []envelope.KeyID) (failed []error) {
-	if err := k.takeTalk(ctx); err != nil {
-		return []error{fmt.Errorf("keyring: followers were not told: %w", err)}
-	}
-	defer func() { <-k.talk }()
 	stones, _ := k.Tombstones()
 	list := k.listed()
 	failed = make([]error, len(list))
 	var all sync.WaitGroup
 	for i, f := range list {
-		all.Go(func() { failed[i] = f.tell(ctx, stones, again) })
+		answer := k.send(ctx, f, stones, again)
+		all.Go(func() {
+			if err := hear(ctx, answer); err != nil {
+				failed[i] = fmt.Errorf("keyring: follower: %w", err)
+			}
+		})
 	}
 	all.Wait()
 	return slices.DeleteFunc(failed, func(err error) bool { return err == nil })
 }
 
-// takeTalk takes what is free even after the context's end, since a destruction
-// tells all its followers whatever happens; waiting ends with the context.
-func (k *Keyring) takeTalk(ctx context.Context) error {
-	select {
-	case k.talk <- struct{}{}:
-		return nil
-	default:
+// send tells f in a goroutine that Close waits for, since it may outlast its caller.
+func (k *Keyring) send(ctx context.Context, f *follower, stones, again []envelope.KeyID) <-chan error {
+	answer := make(chan error, 1)
+	k.mu.RLock() // keeps Close from waiting before this has begun
+	defer k.mu.RUnlock()
+	if k.state == nil {
+		answer <- ErrClosed
+		return answer
 	}
+	k.work.Go(func() {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(k.life, cancel)()
+		answer <- f.tell(ctx, stones, again)
+	})
+	return answer
+}
+
+// hear waits for a follower's answer beyond the context's end, but not for ever:
+// the destruction has happened, and whoever asked for it must learn that, and that
+// the follower was not reached.
+func hear(ctx context.Context, answer <-chan error) error {
 	select {
-	case k.talk <- struct{}{}:
-		return nil
+	case err := <-answer:
+		return err
 	case <-ctx.Done():
-		return ctx.Err()
+	}
+	last := time.NewTimer(lastWord)
+	defer last.Stop()
+	select {
+	case err := <-answer:
+		return err
+	case <-last.C:
+		return fmt.Errorf("has not answered: %w", ctx.Err())
 	}
 }
 
@@ -97,6 +124,10 @@ func (k *Keyring) listed() []*follower {
 }
 
 func (f *follower) tell(ctx context.Context, stones, again []envelope.KeyID) error {
+	if err := f.takeTurn(ctx); err != nil {
+		return fmt.Errorf("was not told: %w", err)
+	}
+	defer func() { <-f.turn }()
 	news := slices.Clone(again)
 	for _, id := range stones {
 		if !f.told[id] && !slices.Contains(again, id) {
@@ -108,13 +139,26 @@ func (f *follower) tell(ctx context.Context, stones, again []envelope.KeyID) err
 	}
 	slices.SortFunc(news, compareIDs)
 	err := sheltered(func() error { return f.call(ctx, slices.Clone(news)) })
-	if err != nil {
-		return fmt.Errorf("keyring: follower: %w", err)
-	}
 	for _, id := range news {
-		f.told[id] = true
+		f.told[id] = err == nil // also of what it had been told before
 	}
-	return nil
+	return err
+}
+
+// takeTurn takes what is free even after the context's end, since a destruction
+// tells all its followers whatever happens; waiting ends with the context.
+func (f *follower) takeTurn(ctx context.Context) error {
+	select {
+	case f.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case f.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // tellSoon tells in the background what the reading just made has shown.

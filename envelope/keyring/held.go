@@ -11,7 +11,7 @@ var errTooLate = errors.New("keyring: the key's lifetime was over before it was 
 
 // held is a key in memory.
 type held struct {
-	key     []byte
+	key     unseen
 	wrapped []byte // what key was unwrapped from
 	// Under a Remote: until fresh it is used without a question, until until
 	// while the question cannot be answered. timer ends it, so that a process
@@ -38,7 +38,7 @@ func (k *Keyring) hold(id envelope.KeyID, h *held, began time.Time) error {
 		h.until = h.fresh.Add(k.grace)
 		left := time.Until(h.until)
 		if left <= 0 {
-			clear(h.key)
+			h.key.wipe()
 			return errTooLate
 		}
 		k.work.Add(1)
@@ -49,6 +49,7 @@ func (k *Keyring) hold(id envelope.KeyID, h *held, began time.Time) error {
 	}
 	k.drop(id)
 	k.keys[id] = h
+	k.meet(id, h)
 	return nil
 }
 
@@ -62,7 +63,7 @@ func (k *Keyring) drop(id envelope.KeyID) {
 	if h.timer != nil && h.timer.Stop() {
 		k.work.Done()
 	}
-	clear(h.key)
+	h.key.wipe()
 	delete(k.keys, id)
 }
 

@@ -46,10 +46,9 @@ func (k *Keyring) readNow(ctx context.Context) (*state, error) {
 		return nil, err
 	}
 	defer release()
-	if err := k.read(ctx); err != nil {
+	if err := k.readAndTell(ctx); err != nil {
 		return nil, err
 	}
-	k.tellSoon()
 	if s := k.current(); s != nil {
 		return s, nil
 	}
@@ -114,20 +113,9 @@ func (k *Keyring) sameKey(ctx context.Context, own, other keyEntry, open opener)
 // take wraps what is new and saves it. The wrapping, a call to a service for each
 // key, is done before the turn is taken, which others wait for.
 func (k *Keyring) take(ctx context.Context, s *state, add []keyEntry, open opener) error {
-	fresh := keyBatch{}
-	for i, e := range add {
-		if e.destroyed() {
-			continue
-		}
-		h, err := k.adopt(ctx, e, open)
-		if err != nil {
-			fresh.wipe()
-			return err
-		}
-		add[i].Wrapped = h.wrapped
-		if h.key != nil {
-			fresh[e.id()] = h
-		}
+	next, fresh, err := k.adoptAll(ctx, s.doc, add, open)
+	if err != nil {
+		return err
 	}
 	release, err := k.acquire(ctx)
 	if err != nil {
@@ -145,7 +133,41 @@ func (k *Keyring) take(ctx context.Context, s *state, add []keyEntry, open opene
 		fresh.wipe()
 		return err
 	}
-	return k.save(ctx, s, s.doc.with(add...), fresh)
+	return k.save(ctx, s, next, fresh)
+}
+
+// adoptAll returns d with what is to be added, and a check value under the same key
+// of a service as that.
+func (k *Keyring) adoptAll(ctx context.Context, d document, add []keyEntry, open opener) (document, keyBatch, error) {
+	if k.remote == nil {
+		// The same passphrase may be what opens the imported document, under its own
+		// salt. It has to wrap under ours.
+		if err := d.testCheck(ctx, k.protector); err != nil {
+			return d, nil, err
+		}
+	}
+	fresh := keyBatch{}
+	for i, e := range add {
+		if e.destroyed() {
+			continue
+		}
+		h, err := k.adopt(ctx, e, open)
+		if err != nil {
+			fresh.wipe()
+			return d, nil, err
+		}
+		add[i].Wrapped = h.wrapped
+		if h.key != nil {
+			fresh[e.id()] = h
+		}
+	}
+	d = d.with(add...)
+	var err error
+	if d.Check, err = newCheck(ctx, k.protector); err != nil {
+		fresh.wipe()
+		return d, nil, err
+	}
+	return d, fresh, nil
 }
 
 // adopt wraps a key for this keyring. With a Remote the key itself is not kept: it
@@ -157,7 +179,7 @@ func (k *Keyring) adopt(ctx context.Context, e keyEntry, open opener) (*held, er
 	}
 	if e, err = e.wrap(ctx, k.protector, key); err != nil || k.remote != nil {
 		clear(key)
-		key = nil
+		return &held{wrapped: e.Wrapped}, err
 	}
-	return &held{key: key, wrapped: e.Wrapped}, err
+	return &held{key: hide(key), wrapped: e.Wrapped}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/hipaakit/hipaakit/envelope"
@@ -216,4 +217,33 @@ func TestKeyringClosedDuringAnImportSavesNothing(t *testing.T) {
 	if err := a.Import(t.Context(), doc, testProtector(t, 2)); !errors.Is(err, ErrClosed) || !bytes.Equal(m.stored(), before) {
 		t.Error(err)
 	}
+}
+
+// TestTombstonesOfAReadingThatFailedOutliveAnImport: the reading came in the middle
+// of it, could not unwrap a new key, and then the older document was put back, which
+// the import began with.
+func TestTombstonesOfAReadingThatFailedOutliveAnImport(t *testing.T) {
+	_, b, m := twins(t, testProtector(t, 1))
+	mustRotate(t, b, "new")
+	doc, began := mustExport(t, b, testProtector(t, 2)), m.stored()
+	broken := &breakable{Protector: testProtector(t, 1)}
+	var a *Keyring
+	a = openTest(t, m, during{broken, sync.OnceFunc(func() {
+		other := openTest(t, m, testProtector(t, 1))
+		mustRotate(t, other, "more")
+		mustDestroy(t, other, "tenant")
+		broken.err = errOutage
+		if err := a.Reload(t.Context()); !errors.Is(err, errOutage) {
+			t.Error(err)
+		}
+		broken.err = nil
+		m.with(func() { m.doc = began })
+	})})
+	if err := a.Import(t.Context(), doc, testProtector(t, 2)); !errors.Is(err, ErrChanged) {
+		t.Errorf("import: %v", err)
+	}
+	if !bytes.Equal(m.stored(), began) {
+		t.Error("it was saved all the same")
+	}
+	answersDestroyed(t, a)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hipaakit/hipaakit/envelope"
@@ -19,7 +20,10 @@ type Keyring struct {
 	remote    Remote // the protector, if it is one
 	lifetime  time.Duration
 	grace     time.Duration
+	patience  time.Duration // bounds one unwrapping
 
+	// readings counts the readings and changes that have begun.
+	readings atomic.Uint64
 	// turn lets one caller read or change the document at a time; unlike a mutex
 	// it can be waited for with a context.
 	turn chan struct{}
@@ -38,6 +42,7 @@ type Keyring struct {
 	keys        map[envelope.KeyID]*held
 	unwrappings map[envelope.KeyID]*unwrapping
 	pauses      map[envelope.KeyID]pause
+	known       map[envelope.KeyID]acquaintance
 
 	followers
 }
@@ -51,10 +56,11 @@ func newKeyring(s Storage, p Protector) (*Keyring, error) {
 		keys:        map[envelope.KeyID]*held{},
 		unwrappings: map[envelope.KeyID]*unwrapping{},
 		pauses:      map[envelope.KeyID]pause{},
-		followers:   newFollowers(),
+		known:       map[envelope.KeyID]acquaintance{},
 	}
 	if remote, ok := p.(Remote); ok {
 		k.remote, k.lifetime, k.grace = remote, remote.Lifetime(), remote.Grace()
+		k.patience = patienceWith(remote)
 	}
 	k.life, k.end = context.WithCancel(context.Background())
 	return k, nil
@@ -83,9 +89,7 @@ func Create(ctx context.Context, s Storage, p Protector) (*Keyring, error) {
 		return nil, err
 	}
 	doc := document{Format: formatName, Version: formatVersion}
-	if doc.Check, err = newCheck(ctx, p); err == nil {
-		_, err = k.add(ctx, k.state, doc, envelope.DefaultKey)
-	}
+	_, err = k.add(ctx, k.state, doc, envelope.DefaultKey)
 	if errors.Is(err, ErrChanged) {
 		err = ErrExists
 	}
@@ -161,6 +165,7 @@ func (k *Keyring) Close() error {
 		k.drop(id)
 	}
 	k.state = nil
+	clear(k.known)
 	k.mu.Unlock()
 	k.end()
 	k.work.Wait()

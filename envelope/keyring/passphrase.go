@@ -31,6 +31,13 @@ const (
 	maxArgonKiB     = 256 << 10
 	maxArgonLanes   = 16
 	maxPBKDF2Rounds = 2_000_000
+
+	// Nor is anything opened that costs a guesser less than the minimum of OWASP.
+	// Whatever was wrapped so is as good as known, and the next key would be
+	// wrapped under the same.
+	minArgonPasses  = 2
+	minArgonKiB     = 19 << 10
+	minPBKDF2Rounds = pbkdf2Rounds
 )
 
 // Passphrase protects with a passphrase of at least 12 bytes: by Argon2id, and
@@ -59,22 +66,31 @@ type passphrase struct {
 	// turn lets one caller stretch at a time: stretching takes 64 MiB. It can be
 	// waited for with a context, which the secret's lock cannot.
 	turn chan struct{}
-	// key is what stretching gave for head (kind, salt, cost). Both belong to
-	// the secret's lock, so that key is gone when the secret is.
-	head, key []byte
+	// own is what keys are wrapped under: the head of the last check value, so that
+	// a document has one head, and opening it is one stretching. other is the last
+	// one beside it, such as an imported document's. Both belong to the secret's
+	// lock, so that they are gone when the secret is.
+	own, other stretched
+}
+
+// stretched is what stretching gave for head (kind, salt, cost).
+type stretched struct {
+	head []byte
+	key  unseen
 }
 
 func (p *passphrase) Wrap(ctx context.Context, id envelope.KeyID, key []byte) (wrapped []byte, err error) {
 	err = p.use(ctx, func(secret []byte) error {
-		if p.head == nil || fips140.Enforced() && p.head[0] == kindArgon2 {
+		if p.own.head == nil || fips140.Enforced() && p.own.head[0] == kindArgon2 {
 			head := newHead()
-			stretched, err := stretch(secret, head)
+			under, err := stretch(secret, head)
 			if err != nil {
 				return err
 			}
-			p.remember(head, stretched)
+			p.own.key.wipe()
+			p.own = stretched{head, hide(under)}
 		}
-		wrapped, err = sealKey(bytes.Clone(p.head), p.key, key, documentAAD(id))
+		wrapped, err = sealKey(bytes.Clone(p.own.head), p.own.key(), key, documentAAD(id))
 		return err
 	})
 	return wrapped, err
@@ -86,39 +102,46 @@ func (p *passphrase) Unwrap(ctx context.Context, id envelope.KeyID, wrapped []by
 		return nil, err
 	}
 	err = p.use(ctx, func(secret []byte) (err error) {
-		if bytes.Equal(head, p.head) {
-			key, err = openKey(p.key, sealed, documentAAD(id))
+		switch aad := documentAAD(id); {
+		case bytes.Equal(head, p.own.head):
+			key, err = openKey(p.own.key(), sealed, aad)
 			return err
+		case bytes.Equal(head, p.other.head):
+			key, err = openKey(p.other.key(), sealed, aad)
+		default:
+			key, err = p.unwrapUnder(secret, head, sealed, aad)
 		}
-		key, err = p.unwrapUnder(secret, head, sealed, documentAAD(id))
+		if err == nil && id == checkID {
+			p.own, p.other = p.other, p.own
+		}
 		return err
 	})
 	return key, err
 }
 
 // unwrapUnder stretches the secret as head says. It remembers only a head that
-// proves right: under one from a forged document, of no cost, Wrap would write
-// the next key for whoever wants to guess the passphrase.
+// proves right: under one from a forged document Wrap would write the next key for
+// whoever has chosen its salt.
 func (p *passphrase) unwrapUnder(secret, head, sealed, aad []byte) ([]byte, error) {
-	stretched, err := stretch(secret, head)
+	under, err := stretch(secret, head)
 	if err != nil {
 		return nil, err
 	}
-	key, err := openKey(stretched, sealed, aad)
+	key, err := openKey(under, sealed, aad)
 	if err != nil {
-		clear(stretched)
+		clear(under)
 		return nil, err
 	}
-	p.remember(bytes.Clone(head), stretched)
+	p.other.key.wipe()
+	p.other = stretched{bytes.Clone(head), hide(under)}
 	return key, nil
 }
 
-func (p *passphrase) remember(head, key []byte) {
-	clear(p.key)
-	p.head, p.key = head, key
+func (p *passphrase) forget() {
+	p.own.key.wipe()
+	p.other.key.wipe()
+	p.own, p.other = stretched{}, stretched{}
 }
-
-func (p *passphrase) forget() { p.remember(nil, nil) }
 
 func (p *passphrase) use(ctx context.Context, f func(secret []byte) error) error {
 	select {
@@ -162,17 +185,25 @@ func stretch(secret, head []byte) ([]byte, error) {
 	salt, cost := head[1:1+saltSize], head[1+saltSize:]
 	first := binary.BigEndian.Uint32(cost)
 	if head[0] == kindPBKDF2 {
-		if first == 0 || first > maxPBKDF2Rounds {
-			return nil, fmt.Errorf("%w: %d PBKDF2 rounds", ErrDocument, first)
+		if first < minPBKDF2Rounds || first > maxPBKDF2Rounds {
+			return nil, fmt.Errorf("%w: %d PBKDF2 rounds; it takes %d to %d", ErrDocument, first, minPBKDF2Rounds, maxPBKDF2Rounds)
 		}
 		return pbkdf2.Key(sha256.New, string(secret), salt, int(first), KeySize)
 	}
 	kib, lanes := binary.BigEndian.Uint32(cost[4:]), cost[8]
-	if first == 0 || first > maxArgonPasses || kib > maxArgonKiB || lanes == 0 || lanes > maxArgonLanes {
-		return nil, fmt.Errorf("%w: Argon2id with %d passes, %d KiB, %d lanes", ErrDocument, first, kib, lanes)
+	if err := checkArgon(first, kib, lanes); err != nil {
+		return nil, err
 	}
 	if fips140.Enforced() {
 		return nil, fmt.Errorf("%w: Argon2id is not approved under FIPS 140; wrap the keyring anew where it is not enforced", ErrProtector)
 	}
 	return argon2.IDKey(secret, salt, first, kib, lanes, KeySize), nil
+}
+
+func checkArgon(passes, kib uint32, lanes byte) error {
+	if passes < minArgonPasses || passes > maxArgonPasses || kib < minArgonKiB || kib > maxArgonKiB || lanes == 0 || lanes > maxArgonLanes {
+		return fmt.Errorf("%w: Argon2id with %d passes, %d KiB, %d lanes; it takes %d to %d, %d to %d, 1 to %d", ErrDocument,
+			passes, kib, lanes, minArgonPasses, maxArgonPasses, minArgonKiB, maxArgonKiB, maxArgonLanes)
+	}
+	return nil
 }

@@ -28,6 +28,10 @@ type Protector interface {
 // Remote is a [Protector] behind a network, such as a key management service. A
 // keyring unwraps the keys of a Remote one by one, when they are asked for, and
 // forgets each when its lifetime is over.
+//
+// One that also has a method Timeout() time.Duration says how long a call of it may
+// take: an unwrapping is given up 10 seconds after that, which are for the reading of
+// the document. Default 20 seconds.
 type Remote interface {
 	Protector
 	// Generate makes a key ([KeySize] bytes) and wraps it, in one call. The

@@ -38,29 +38,30 @@ func (k *Keyring) Reload(ctx context.Context) error {
 const vainPause = time.Second
 
 // ask asks again, after another reading of the document, for a key that is not
-// known. It says how many readings there had been when it was not. A destroyed
-// one is not looked for: it never comes back.
-func (k *Keyring) ask(ctx context.Context, name string, what func() (reads uint64, err error)) error {
-	seen, err := what()
+// known. A destroyed one is not looked for: it never comes back.
+func (k *Keyring) ask(ctx context.Context, name string, what func() error) error {
+	asked := k.readings.Load()
+	err := what()
 	if !errors.Is(err, envelope.ErrKeyUnknown) || errors.Is(err, envelope.ErrKeyDestroyed) || checkName(name) != nil {
 		return err
 	}
-	if err := k.reread(ctx, seen); err != nil {
+	if err := k.reread(ctx, asked); err != nil {
 		return err
 	}
-	_, err = what()
-	return err
+	return what()
 }
 
-// reread reads the document again, unless somebody did since the caller looked:
-// a thousand requests for a key that was just rotated in are one reading.
-func (k *Keyring) reread(ctx context.Context, seen uint64) error {
+// reread reads the document again, unless somebody did since the caller asked:
+// a thousand requests for a key that was just rotated in are one reading. asked is
+// how many readings had begun then. One of those, even if it ends later, may have
+// loaded the document before the key was in it.
+func (k *Keyring) reread(ctx context.Context, asked uint64) error {
 	release, err := k.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if s := k.current(); s != nil && s.reads > seen || time.Since(k.vain) < vainPause {
+	if s := k.current(); s != nil && s.number > asked || time.Since(k.vain) < vainPause {
 		return nil
 	}
 	return k.readAnew(ctx)
@@ -90,12 +91,17 @@ func (k *Keyring) readOnce(ctx context.Context) error {
 	if k.lost.err != nil && time.Since(k.lost.at) < vainPause {
 		return k.lost.err
 	}
-	err := k.read(ctx)
-	if ctx.Err() == nil { // else it failed for this caller alone
+	err := k.readAndTell(ctx)
+	if err != nil && ctx.Err() == nil { // else it failed for this caller alone
 		k.lost = lostReading{err, time.Now()}
 	}
-	k.tellSoon()
 	return err
+}
+
+// readAndTell tells also where the reading fails: it may have shown tombstones.
+func (k *Keyring) readAndTell(ctx context.Context) error {
+	defer k.tellSoon()
+	return k.read(ctx)
 }
 
 // readLately reads the document, unless somebody did a moment ago, so that one
@@ -135,17 +141,45 @@ func (k *Keyring) read(ctx context.Context) error {
 	}
 	fresh, err := k.unwrapNew(ctx, next.doc)
 	if err == nil {
-		return k.install(next, fresh)
+		err = k.takeOver(ctx, next, fresh)
 	}
-	// What is destroyed is destroyed, even if new keys cannot be had because the
-	// secret was wiped: those stay unknown.
-	buried := *old
-	buried.doc = old.doc.with(next.doc.tombstones()...)
-	return errors.Join(err, k.install(&buried, nil))
+	if err == nil {
+		k.lost = lostReading{} // whoever read: the outage is over
+		return nil
+	}
+	if errors.Is(err, ErrRolledBack) {
+		return err
+	}
+	return errors.Join(err, k.heedTombstones(old, next.doc))
+}
+
+// heedTombstones takes over nothing else of a document: what is destroyed is
+// destroyed, even if new keys cannot be had because the secret was wiped. Those
+// stay unknown.
+func (k *Keyring) heedTombstones(old *state, d document) error {
+	stones := d.tombstones()
+	if old.doc.buriedAll(stones) {
+		return nil
+	}
+	next := *old
+	next.doc = old.doc.with(stones...)
+	// It is no stored document's: who saves on the condition that the old one is
+	// still there would save over these tombstones.
+	next.revision = ""
+	return k.installOwn(&next, nil)
+}
+
+func (d document) buriedAll(stones []keyEntry) bool {
+	for _, e := range stones {
+		if here, _ := d.find(e.id()); !here.destroyed() {
+			return false
+		}
+	}
+	return true
 }
 
 func (k *Keyring) load(ctx context.Context) (*state, error) {
-	began := time.Now()
+	number, began := k.readings.Add(1), time.Now()
 	b, revision, err := k.storage.Load(ctx)
 	if err != nil {
 		return nil, err
@@ -154,16 +188,12 @@ func (k *Keyring) load(ctx context.Context) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	var reads uint64
-	if s := k.current(); s != nil {
-		reads = s.reads + 1
-	}
-	return &state{doc: doc, revision: revision, reads: reads, began: began, ended: time.Now()}, nil
+	return &state{doc: doc, revision: revision, number: number, began: began, ended: time.Now()}, nil
 }
 
 // unwrapNew unwraps what a local protector has not unwrapped yet. Keys in memory
 // are not unwrapped again, so that a re-reading is cheap, and works without the
-// secret as long as nobody added a key.
+// secret as long as nobody added a key or wrapped one anew.
 func (k *Keyring) unwrapNew(ctx context.Context, doc document) (keyBatch, error) {
 	fresh := keyBatch{}
 	if k.remote != nil {
@@ -178,7 +208,7 @@ func (k *Keyring) unwrapNew(ctx context.Context, doc document) (keyBatch, error)
 			fresh.wipe()
 			return nil, err
 		}
-		fresh[e.id()] = &held{key: key, wrapped: e.Wrapped}
+		fresh[e.id()] = &held{key: hide(key), wrapped: e.Wrapped}
 	}
 	return fresh, nil
 }

@@ -37,11 +37,11 @@ func TestUnknownVersionIsReadOnceForAllWhoWait(t *testing.T) {
 	}
 	storage.loads.Store(0)
 	reader.turn <- struct{}{} // hold everybody back until all have asked
-	_, seen, _ := reader.derive(id(2), nil)
+	asked := reader.readings.Load()
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if err := reader.reread(t.Context(), seen); err != nil {
+			if err := reader.reread(t.Context(), asked); err != nil {
 				t.Error(err)
 			}
 			if _, err := reader.Derive(t.Context(), id(2), nil); err != nil {
@@ -189,5 +189,58 @@ func TestFailedReadingIsSharedByAllWhoAsk(t *testing.T) {
 		m.with(func() { m.loadErr = nil })
 		time.Sleep(vainPause)
 		mustDerive(t, reader, id(2))
+	})
+}
+
+func TestOutageIsForgottenWithTheFirstGoodReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		writer, reader, m := twoNodes(t)
+		m.with(func() { m.loadErr = errOutage })
+		if _, err := reader.Derive(t.Context(), id(2), nil); !errors.Is(err, errOutage) {
+			t.Fatal(err)
+		}
+		m.with(func() { m.loadErr = nil })
+		if err := reader.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		mustRotate(t, writer, envelope.DefaultKey)
+		mustDerive(t, reader, id(2))
+	})
+}
+
+// slowStorage loads at once and answers a second later.
+type slowStorage struct {
+	*memory
+	slow atomic.Bool
+}
+
+func (s *slowStorage) Load(ctx context.Context) ([]byte, string, error) {
+	doc, revision, err := s.memory.Load(ctx)
+	if s.slow.Load() {
+		time.Sleep(time.Second)
+	}
+	return doc, revision, err
+}
+
+// TestReadingThatBeganBeforeTheQuestionDoesNotAnswerIt: version 3 is there before
+// it is asked for, and after the reading under way has loaded the document.
+func TestReadingThatBeganBeforeTheQuestionDoesNotAnswerIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		writer, _, m := twoNodes(t)
+		s := &slowStorage{memory: m}
+		reader := openTest(t, s, testProtector(t, 1))
+		s.slow.Store(true)
+		mustRotate(t, writer, envelope.DefaultKey)
+		done := make(chan error, 1)
+		go func() {
+			_, err := reader.Derive(t.Context(), id(2), nil)
+			done <- err
+		}()
+		time.Sleep(500 * time.Millisecond)
+		mustRotate(t, writer, envelope.DefaultKey)
+		mustDerive(t, reader, id(3))
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -31,10 +31,9 @@ func (k *Keyring) Rotate(ctx context.Context, name string) (envelope.KeyID, erro
 	}
 	defer release()
 	// From the document as it is now: a version added elsewhere must not be lost.
-	if err := k.read(ctx); err != nil {
+	if err := k.readAndTell(ctx); err != nil {
 		return envelope.KeyID{}, err
 	}
-	k.tellSoon()
 	s := k.current()
 	if s == nil {
 		return envelope.KeyID{}, ErrClosed
@@ -56,8 +55,15 @@ func (k *Keyring) add(ctx context.Context, s *state, doc document, name string) 
 	if err != nil {
 		return envelope.KeyID{}, fmt.Errorf("keyring: making %v: %w", id, err)
 	}
+	fresh := keyBatch{id: {key: hide(key), wrapped: wrapped}}
 	doc = doc.with(keyEntry{Name: name, Version: id.Version, Created: time.Now().UTC().Truncate(time.Second), Wrapped: wrapped})
-	if err := k.save(ctx, s, doc, keyBatch{id: {key: key, wrapped: wrapped}}); err != nil {
+	// By the same key as the version: a former one of a service is not needed any
+	// more when the last version goes that it wrapped.
+	if doc.Check, err = newCheck(ctx, k.protector); err != nil {
+		fresh.wipe()
+		return envelope.KeyID{}, err
+	}
+	if err := k.save(ctx, s, doc, fresh); err != nil {
 		return envelope.KeyID{}, err
 	}
 	return id, nil

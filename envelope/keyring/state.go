@@ -11,7 +11,7 @@ import (
 type state struct {
 	doc      document
 	revision string // none after a change of our own
-	reads    uint64 // completed readings and changes so far
+	number   uint64 // of readings and changes, counted as they begin
 	// The reading, or our own change, began and ended.
 	began, ended time.Time
 }
@@ -39,15 +39,13 @@ type keyBatch map[envelope.KeyID]*held
 
 func (b keyBatch) wipe() {
 	for _, h := range b {
-		clear(h.key)
+		h.key.wipe()
 	}
 }
 
 // install makes next what the keyring knows, and wipes what that says is
-// destroyed. It owns fresh. Its caller holds turn.
+// destroyed. It owns fresh. Its caller holds turn and mu.
 func (k *Keyring) install(next *state, fresh keyBatch) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	if k.state == nil {
 		fresh.wipe()
 		return ErrClosed
@@ -55,6 +53,7 @@ func (k *Keyring) install(next *state, fresh keyBatch) error {
 	for _, e := range next.doc.tombstones() {
 		k.drop(e.id())
 		delete(k.pauses, e.id())
+		delete(k.known, e.id())
 	}
 	for id, h := range fresh {
 		// One whose lifetime is over already is unwrapped when it is needed.
@@ -74,11 +73,11 @@ func (k *Keyring) store(ctx context.Context, s *state, doc document) (*state, er
 	if k.current() == nil {
 		return nil, ErrClosed
 	}
-	began := time.Now()
+	number, began := k.readings.Add(1), time.Now()
 	if err := k.storage.Save(ctx, b, s.revision); err != nil {
 		return nil, err
 	}
-	return &state{doc: doc, reads: s.reads + 1, began: began, ended: time.Now()}, nil
+	return &state{doc: doc, number: number, began: began, ended: time.Now()}, nil
 }
 
 // save stores doc and installs it with the keys that are new in it, which it owns.
@@ -89,5 +88,12 @@ func (k *Keyring) save(ctx context.Context, s *state, doc document, fresh keyBat
 		fresh.wipe()
 		return err
 	}
+	return k.installOwn(next, fresh)
+}
+
+// installOwn installs a change of our own, in which no other key can be.
+func (k *Keyring) installOwn(next *state, fresh keyBatch) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	return k.install(next, fresh)
 }

@@ -9,17 +9,31 @@ import (
 	"github.com/hipaakit/hipaakit/envelope"
 )
 
-// answerTime bounds one unwrapping, with the reading of the document before it.
-// Callers have contexts of their own; this is for a service that keeps silent
-// when nobody waits.
-const answerTime = 30 * time.Second
+// What an unwrapping is given, beside the contexts of those who wait for it:
+// for a service that keeps silent when nobody does.
+const (
+	storageTime = 10 * time.Second // for the reading of the document
+	callTime    = 20 * time.Second // for the call, if the Remote does not say
+)
+
+// timed is a [Remote] that says how long a call may take.
+type timed interface{ Timeout() time.Duration }
+
+func patienceWith(r Remote) time.Duration {
+	call := callTime
+	if t, ok := r.(timed); ok && t.Timeout() > 0 {
+		call = t.Timeout()
+	}
+	return max(call, call+storageTime) // the sum can overflow
+}
 
 var (
 	// errAsleep says that a key is in the document, but not in memory.
 	errAsleep = errors.New("keyring: key is not in memory")
 	// errAbandoned ends an unwrapping for which nobody waited any more.
+	// Or what came was not the answer any more: the document changed meanwhile.
 	errAbandoned = errors.New("keyring: nobody waited")
-	errNoAnswer  = fmt.Errorf("keyring: the storage or the protector's service did not answer within %v", answerTime)
+	errNoAnswer  = errors.New("keyring: the storage or the protector's service did not answer in time")
 )
 
 // unwrapping is one question to a Remote, for all who wait for the key. It runs
@@ -34,12 +48,16 @@ type unwrapping struct {
 	// it may succeed yet; who comes meanwhile waits for that, so that never two
 	// ask for the same key.
 	abandoned bool
+	// keep says that the key goes into memory, lend that somebody wants a copy,
+	// which is lent until the last of the waiters has left.
+	keep, lend bool
+	lent       unseen
 }
 
 // await returns when the key is in memory or cannot be had.
 func (k *Keyring) await(ctx context.Context, id envelope.KeyID) error {
 	for ctx.Err() == nil {
-		u, err := k.join(id)
+		u, err := k.join(id, false)
 		if u == nil {
 			return err
 		}
@@ -64,8 +82,9 @@ func (k *Keyring) wait(ctx context.Context, u *unwrapping) error {
 }
 
 // join returns the unwrapping to wait for; none if the key is there by now, or
-// if it failed a moment ago.
-func (k *Keyring) join(id envelope.KeyID) (*unwrapping, error) {
+// if it failed a moment ago. Who borrows wants a copy, and the others want the key
+// in memory.
+func (k *Keyring) join(id envelope.KeyID, borrows bool) (*unwrapping, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
@@ -82,6 +101,7 @@ func (k *Keyring) join(id envelope.KeyID) (*unwrapping, error) {
 		u = k.begin(id)
 	}
 	u.waiters++
+	u.keep, u.lend = u.keep || !borrows, u.lend || borrows
 	return u, nil
 }
 
@@ -91,6 +111,7 @@ func (k *Keyring) leave(u *unwrapping) {
 	if u.waiters--; u.waiters == 0 {
 		u.abandoned = true
 		u.cancel()
+		u.lent.wipe()
 	}
 }
 
@@ -100,7 +121,7 @@ func (k *Keyring) renew(id envelope.KeyID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.state != nil && k.renewable(id, time.Now()) {
-		k.begin(id)
+		k.begin(id).keep = true
 	}
 }
 
@@ -112,7 +133,7 @@ func (k *Keyring) renewable(id envelope.KeyID, now time.Time) bool {
 
 // begin needs mu.
 func (k *Keyring) begin(id envelope.KeyID) *unwrapping {
-	ctx, cancel := context.WithTimeout(k.life, answerTime)
+	ctx, cancel := context.WithTimeout(k.life, k.patience)
 	u := &unwrapping{done: make(chan struct{}), cancel: cancel}
 	k.unwrappings[id] = u
 	k.work.Go(func() {
@@ -123,7 +144,7 @@ func (k *Keyring) begin(id envelope.KeyID) *unwrapping {
 			return err
 		})
 		if err != nil && !a.refused && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = errNoAnswer // the deadline was none of the caller's
+			err = fmt.Errorf("%w: %v", errNoAnswer, k.patience) // the deadline was none of the caller's
 		}
 		k.finish(id, u, a, err)
 	})

@@ -110,7 +110,9 @@ func motoCommand(t testing.TB) *exec.Cmd {
 }
 
 // toolsFolder finds .tools/name beside the module's go.mod, from the folder of
-// whatever package is being tested.
+// whatever package is being tested, and nowhere above: what is found there is run,
+// and a folder above the module may be anybody's, such as one in the system's
+// temporary folder.
 func toolsFolder(t testing.TB, name string) (string, bool) {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -118,14 +120,16 @@ func toolsFolder(t testing.TB, name string) (string, bool) {
 		t.Fatal(err)
 	}
 	for {
-		folder := filepath.Join(dir, ".tools", name)
-		if info, err := os.Stat(folder); err == nil && info.IsDir() {
-			return folder, true
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
 		}
-		if parent := filepath.Dir(dir); parent != dir {
-			dir = parent
-			continue
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", false
 		}
-		return "", false
+		dir = parent
 	}
+	folder := filepath.Join(dir, ".tools", name)
+	info, err := os.Stat(folder)
+	return folder, err == nil && info.IsDir()
 }

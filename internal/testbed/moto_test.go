@@ -3,6 +3,8 @@ package testbed
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -64,5 +66,30 @@ func (s *AWSServer) ask(t *testing.T, status int, operation, body string, answer
 	}
 	if err := json.NewDecoder(res.Body).Decode(answer); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestToolsAreTakenFromTheModuleAlone: above it anybody may have put them.
+func TestToolsAreTakenFromTheModuleAlone(t *testing.T) {
+	outer := t.TempDir()
+	module := filepath.Join(outer, "module")
+	inside := filepath.Join(module, "pkg", "deep")
+	mkdir := func(dir string) {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mkdir(inside)
+	mkdir(filepath.Join(outer, ".tools", "moto"))
+	if err := os.WriteFile(filepath.Join(module, "go.mod"), []byte("module x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(inside)
+	if folder, ok := toolsFolder(t, "moto"); ok {
+		t.Errorf("took %s, outside of the module", folder)
+	}
+	mkdir(filepath.Join(module, ".tools", "moto"))
+	if folder, ok := toolsFolder(t, "moto"); !ok || filepath.Base(filepath.Dir(filepath.Dir(folder))) != "module" {
+		t.Errorf("%s, %v", folder, ok)
 	}
 }
