@@ -32,7 +32,7 @@ func asked(t *testing.T, times int64) *endsAfter {
 // able to end it, also while they compress to next to nothing.
 func TestOneLargeCallEndsWithItsContext(t *testing.T) {
 	for name, c := range map[string]testStream{
-		"text": {text(24 << 20), CompressFast}, "noise": {noise(24 << 20), CompressFast}, "none": {noise(56 << 20), CompressNone},
+		"text": {text(56 << 20), CompressFast}, "noise": {noise(56 << 20), CompressFast}, "none": {noise(56 << 20), CompressNone},
 	} {
 		data, o := c.chunk, Options{Compression: c.level}
 		_, seal := Seal(asked(t, 3), nil, data, testRing, testBinding, o)
@@ -130,7 +130,7 @@ func TestNewReaderAtEndsWithItsContext(t *testing.T) {
 
 // TestLongRangeEndsWithItsContext cancels with the second of the reads it takes.
 func TestLongRangeEndsWithItsContext(t *testing.T) {
-	data := noise(24 << 20)
+	data := noise(56 << 20)
 	for name, level := range map[string]Compression{"zstd": CompressFast, "none": CompressNone} {
 		sealed := mustSeal(t, data, Options{Compression: level})
 		ctx, cancel := context.WithCancel(t.Context())

@@ -51,7 +51,7 @@ func Open(ctx context.Context, dst, sealed []byte, kr Keyring, b Binding) ([]byt
 		return dst, Info{}, errOverlap
 	}
 	in := bytes.NewReader(sealed)
-	r, err := newReader(ctx, in, kr, b, batchFrames(), func(o *floe.Opener) *floe.Reader {
+	r, err := newReader(ctx, in, kr, b, oneShotFrames(), func(o *floe.Opener) *floe.Reader {
 		return floe.NewSliceReader(sealed[len(sealed)-in.Len():], o)
 	})
 	if err != nil {

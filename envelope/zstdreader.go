@@ -18,6 +18,7 @@ type zstdReader struct {
 	check  *seekCheck
 	frames []frame // of the batch
 	most   int     // frames in the next batch
+	limit  int     // and in any
 	padded bool
 	out    []byte // of the batch
 	open   func(int) error
@@ -37,7 +38,7 @@ var windows = sync.Pool{New: func() any { return new(window) }}
 func newZstdReader(next func([]byte) ([]byte, error), padded bool, most int) *zstdReader {
 	w := windows.Get().(*window)
 	*w = window{next: next, buf: w.buf[:0]}
-	z := &zstdReader{window: w, check: newSeekCheck(), most: most, padded: padded}
+	z := &zstdReader{window: w, check: newSeekCheck(), most: most, limit: max(most, batchFrames()), padded: padded}
 	z.open = z.openFrame // made once, as a method value is allocated
 	return z
 }
@@ -59,7 +60,7 @@ func (z *zstdReader) decode(dst []byte) ([]byte, error) {
 		windows.Put(z.window)
 		z.window = nil
 	}
-	z.most = min(2*z.most, batchFrames())
+	z.most = min(2*z.most, z.limit)
 	return dst, err
 }
 

@@ -21,6 +21,16 @@ func batchFrames() int {
 	return framesTogether
 }
 
+// oneShotFrames is as many where all of the data is in memory already. Frames differ
+// in cost, those that are stored take next to nothing: the more there are, the less
+// the cores wait for the last one.
+func oneShotFrames() int {
+	if forkjoin.Workers() == 1 {
+		return 1
+	}
+	return 4 * framesTogether
+}
+
 // zstdWriter turns data into the seekable Zstandard format, a batch of frames at
 // a time, on all cores.
 type zstdWriter struct {
@@ -134,7 +144,7 @@ func (z *zstdWriter) Finish(p []byte) error {
 		p = nil
 	}
 	for z.err == nil && len(p) > 0 {
-		n := min(len(p), z.batch)
+		n := min(len(p), oneShotFrames()*frameSize)
 		z.compress(p[:n])
 		p = p[n:]
 	}
