@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 # How long each fuzz target runs in "make test"; "make fuzz" takes ten minutes.
 FUZZTIME ?= 1m
 
-.PHONY: test tools lint unit fips modules fuzz-short fuzz quickstart bench
+.PHONY: test tools lint unit fips modules fuzz-short fuzz crash quickstart bench
 
 test: tools lint unit fips modules fuzz-short
 
@@ -36,6 +36,11 @@ fuzz-short:
 
 fuzz:
 	$(MAKE) fuzz-short FUZZTIME=10m
+
+# What "make test" does in short: processes killed 200 times, restarts of two
+# million entries.
+crash:
+	DISKCACHE_KILL_ROUNDS=200 DISKCACHE_RESTART_ENTRIES=2000000 go test -count=1 -timeout 60m ./diskcache -run 'Killed|OpenServes|Flat|Operations'
 
 quickstart:
 	go -C examples run ./quickstart
