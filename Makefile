@@ -40,7 +40,7 @@ fuzz:
 # What "make test" does in short: processes killed 200 times, restarts of two
 # million entries.
 crash:
-	DISKCACHE_KILL_ROUNDS=200 DISKCACHE_RESTART_ENTRIES=2000000 go test -count=1 -timeout 60m ./diskcache -run 'Killed|OpenServes|Flat|Operations'
+	DISKCACHE_KILL_ROUNDS=200 DISKCACHE_OPERATIONS=1000000 DISKCACHE_RESTART_ENTRIES=2000000 go test -count=1 -timeout 60m ./diskcache -run 'Killed|OpenServes|Flat|Operations'
 
 quickstart:
 	go -C examples run ./quickstart
