@@ -30,6 +30,7 @@ modules:
 
 fuzz-short:
 	go test ./envelope/floe -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(FUZZTIME)
+	go test ./diskcache -run '^$$' -fuzz '^FuzzDecompress$$' -fuzztime $(FUZZTIME)
 	for target in Open Header Body SeekTable; do \
 		go test ./envelope -run '^$$' -fuzz "^Fuzz$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
 	done

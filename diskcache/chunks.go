@@ -21,8 +21,8 @@ func (o *opened) body(sc *scratch) (View, error) {
 // into decodes chunk n into its part of out.
 func (o *opened) into(out, chunk []byte, n int) error {
 	from, to := o.bounds(n)
-	if o.codec == codecS2 {
-		return decodeS2(out[from:to], chunk)
+	if o.codec == codecLZ {
+		return decompress(out[from:to], chunk)
 	}
 	if uint64(len(chunk)) != to-from {
 		return errDamaged

@@ -5,27 +5,25 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
-
-	"github.com/klauspost/compress/s2"
 )
 
-// Codecs, as written into metadata. S2 and not zstd: the cache is read far more
-// often than it is written, and S2 is decoded at 5 to 7 GB/s where zstd reaches
-// one. 64 KiB of FHIR JSON shrink to a tenth, so that reading and decrypting, at
-// 6 GB/s, cost next to nothing.
+// Codecs, as written into metadata. LZ is compress.go's and not zstd: the cache is
+// read far more often than it is written, and where zstd decodes one gigabyte in a
+// second this one does fifteen. 64 KiB of FHIR JSON shrink to a ninth, so that reading
+// and decrypting, at 6 GB/s, cost next to nothing.
 const (
 	codecPlain = 0
-	codecS2    = 1 // one S2 block for each chunk (github.com/klauspost/compress/s2, a Snappy superset)
+	codecLZ    = 1
 )
 
-// Bytes of plaintext in a chunk. What compresses is cut coarsely: a megabyte of
-// FHIR JSON is decoded in 140 us as one block, in 200 us as sixteen, because
-// repetitions are found further back. What does not is cut so that a sealed and an
+// Bytes of plaintext in a chunk. What compresses is cut coarsely, because repetitions
+// are found further back: as one chunk a megabyte of FHIR JSON has two thirds of the tokens
+// that it has as sixteen. What does not is cut so that a sealed and an
 // opened chunk fit into a core's cache together.
 const (
 	chunkPlain = 128 << 10
-	chunkS2    = 1 << 20
-	maxChunk   = chunkS2
+	chunkLZ    = 1 << 20
+	maxChunk   = chunkLZ
 )
 
 // minGain is the saving below which compression is not worth the decoding: one
@@ -41,11 +39,11 @@ func encode(r *record, src []byte, sc *scratch) (body []byte) {
 		return src
 	}
 	out, lens := sc.encoded[:0], sc.lens[:0]
-	for at := 0; at < len(src); at += chunkS2 {
+	for at := 0; at < len(src); at += chunkLZ {
 		from := len(out)
-		part := src[at:min(at+chunkS2, len(src))]
-		out = slices.Grow(out, s2.MaxEncodedLen(len(part))) // also encodeLong's
-		out = encodeLong(out, part)
+		part := src[at:min(at+chunkLZ, len(src))]
+		out = slices.Grow(out, maxCompressed(len(part)))
+		out = compress(out, part)
 		if at > 0 {
 			lens = binary.BigEndian.AppendUint32(lens, uint32(len(out)-from))
 		}
@@ -54,7 +52,7 @@ func encode(r *record, src []byte, sc *scratch) (body []byte) {
 	if len(out) > len(src)-len(src)/minGain {
 		return src
 	}
-	r.codec, r.chunk, r.lens = codecS2, chunkS2, lens
+	r.codec, r.chunk, r.lens = codecLZ, chunkLZ, lens
 	return out
 }
 
@@ -68,21 +66,10 @@ func compresses(src []byte, sc *scratch) bool {
 	saved := 0
 	for i := range 8 {
 		part := src[(len(src)-sample)/7*i:][:sample]
-		sc.encoded = grow(sc.encoded[:0], s2.MaxEncodedLen(sample))
-		saved += sample - len(s2.Encode(sc.encoded, part))
+		sc.encoded = compress(sc.encoded[:0], part)
+		saved += sample - len(sc.encoded)
 	}
 	return saved > 8*sample/minGain
-}
-
-// decodeS2 fills out, whose length is the one that the metadata promises.
-func decodeS2(out, body []byte) error {
-	if n, err := s2.DecodedLen(body); err != nil || n != len(out) {
-		return errDamaged
-	}
-	if got, err := s2.Decode(out, body); err != nil || len(got) != len(out) {
-		return errDamaged
-	}
-	return nil
 }
 
 // unzeroed allocates n bytes whose content is undefined. Clearing a megabyte takes

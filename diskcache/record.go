@@ -31,7 +31,7 @@ import "encoding/binary"
 //	23  2  be16 length of the version
 //	25  2  be16 length of the group
 //	27  4  be32 length of the blob
-//	31     with codec S2: be32 length after the codec of each chunk but the first
+//	31     with codec LZ: be32 length after the codec of each chunk but the first
 //	       key, version, group, blob
 //
 // The lengths in front are all that is in the clear: a scan skips bodies by them.
@@ -66,7 +66,7 @@ type record struct {
 	stored  int64
 	size    uint64 // plaintext bytes
 	chunk   uint32 // plaintext bytes of a chunk
-	lens    []byte // be32 each: encoded lengths of chunks 1 and up, if codec is S2
+	lens    []byte // be32 each: encoded lengths of chunks 1 and up, if codec is LZ
 	key     []byte
 	version []byte
 	name    []byte // of the group
@@ -127,11 +127,11 @@ func (r *record) parseMeta(b []byte) (chunk []byte, ok bool) {
 	r.chunk = binary.BigEndian.Uint32(b[17:])
 	key, version := int(binary.BigEndian.Uint16(b[21:])), int(binary.BigEndian.Uint16(b[23:]))
 	name, blob := int(binary.BigEndian.Uint16(b[25:])), int(binary.BigEndian.Uint32(b[27:]))
-	if r.codec > codecS2 || r.chunk == 0 || r.chunk > maxChunk || r.size > 1<<48 {
+	if r.codec > codecLZ || r.chunk == 0 || r.chunk > maxChunk || r.size > 1<<48 {
 		return nil, false
 	}
 	lens := 0
-	if r.codec == codecS2 {
+	if r.codec == codecLZ {
 		lens = 4 * (r.chunks() - 1)
 	}
 	rest := b[metaFixedBytes:]
@@ -159,7 +159,7 @@ func (r *record) bounds(n int) (from, to uint64) {
 
 // encoded is the length of chunk n > 0 after the codec.
 func (r *record) encoded(n int) int {
-	if r.codec == codecS2 {
+	if r.codec == codecLZ {
 		return int(binary.BigEndian.Uint32(r.lens[4*(n-1):]))
 	}
 	from, to := r.bounds(n)
@@ -190,7 +190,7 @@ func (h header) appendTo(b []byte) []byte {
 }
 
 // maxFirst bounds a first message: the metadata of a record of a tebibyte in
-// plain, or a chunk that S2 could not shrink.
+// plain, or a chunk that LZ could not shrink.
 const maxFirst = sealOverhead + metaFixedBytes + maxKey + maxVersion + maxGroup + maxBlob + 4<<20 + maxChunk*5/4
 
 // parseHeader refuses lengths that no writer produces, so that noise is

@@ -15,7 +15,7 @@ import (
 var sizes = []int{
 	0, 1, 63, 64, 1000, 4096, 64 << 10,
 	chunkPlain - 1, chunkPlain, chunkPlain + 1, readAhead, 2*chunkPlain + 17,
-	chunkS2 - 1, chunkS2, chunkS2 + 1, 3*chunkS2 + 12345, parallelBytes + 5,
+	chunkLZ - 1, chunkLZ, chunkLZ + 1, 3*chunkLZ + 12345, parallelBytes + 5,
 }
 
 func TestWhatIsStoredIsReturnedAtEverySize(t *testing.T) {

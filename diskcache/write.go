@@ -79,7 +79,7 @@ func (d *disk) writeRest(p place, dr *draft, aead cipher.AEAD, meta []byte, sc *
 	last := dr.chunks() - 1
 	for n := 1; n <= last; {
 		sc.sealed = sc.sealed[:0]
-		for ; n <= last && len(sc.sealed) < chunkS2; n++ {
+		for ; n <= last && len(sc.sealed) < chunkLZ; n++ {
 			part := body[:dr.encoded(n)]
 			body = body[len(part):]
 			sc.sealed = aead.Seal(sc.sealed, nil, part, aad.of(n, n == last))
