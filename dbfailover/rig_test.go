@@ -2,7 +2,6 @@ package dbfailover
 
 import (
 	"context"
-	"crypto/fips140"
 	"database/sql"
 	"log/slog"
 	"net"
@@ -29,11 +28,7 @@ type rig struct {
 // everything down after it. A goroutine that is left over fails the test.
 func inBubble(t *testing.T, timers Timers, body func(*testing.T, *rig)) {
 	t.Helper()
-	if fips140.Enabled() {
-		t.Skip("the entropy source of FIPS mode measures time, which stands still in a synctest bubble; " +
-			"TestFailoverInRealTime and the tests against MariaDB run in FIPS mode")
-	}
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		r := newRig(t, timers)
 		defer r.stop()
 		body(t, r)

@@ -10,8 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // folderBytes is what the folder takes on disk, every file rounded up.
@@ -141,7 +142,7 @@ func TestLargestRecordEvictsAllOthersAndFits(t *testing.T) {
 
 func TestEntryIsNotServedPastMaxAge(t *testing.T) {
 	for _, memory := range []int64{0, -1} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			const day = 24 * time.Hour
 			dir, o := newDir(t), Options{Keys: testKeys{}, MemoryBytes: memory}
 			c := open4test(t, dir, o)

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // TestFileSystemThatIsTooSmallIsFilledNoFurther: a real one, of 4 MiB, for a cache
@@ -187,7 +189,7 @@ func (f stallingFile) WriteAt(b []byte, off int64) (int, error) {
 // later has a miss, or a Put that fails, within the stall time. When the device
 // answers again, so does the cache.
 func TestStalledDeviceIsBypassed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		var dev stalling
 		c := open4test(t, newDir(t), Options{MemoryBytes: -1, wrap: dev.wrap})
 		mustPut(t, c, "k", NewView([]byte("x")), "v")
@@ -227,7 +229,7 @@ func TestStalledDeviceIsBypassed(t *testing.T) {
 
 // TestStalledWriteDoesNotStopTheOthers: one Put hangs with the gate in hand.
 func TestStalledWriteDoesNotStopTheOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		var dev stalling
 		c := open4test(t, newDir(t), Options{wrap: dev.wrap})
 		mustPut(t, c, "k", NewView([]byte("x")), "v")
@@ -258,7 +260,7 @@ func TestStalledWriteDoesNotStopTheOthers(t *testing.T) {
 
 // TestFailingDeviceIsGivenARestAndTriedAgain, more and more rarely, but for ever.
 func TestFailingDeviceIsGivenARestAndTriedAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		var fl faults
 		c := open4test(t, newDir(t), Options{MemoryBytes: -1, wrap: fl.wrap})
 		for i := range 800 {

@@ -13,7 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 var update = flag.Bool("update", false, "write the golden folder anew; only ever for a new version of the format")
@@ -165,7 +166,7 @@ func groupSecrets(t *testing.T) map[uint64][]byte {
 
 func TestFormatIsAsSpecified(t *testing.T) {
 	if *update {
-		synctest.Test(t, writeGolden)
+		testbed.Bubble(t, writeGolden)
 	}
 	secrets := groupSecrets(t)
 	r := newReader(t, "00000001.seg", 0)

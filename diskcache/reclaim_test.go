@@ -6,8 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // churn puts n small entries that nobody asks for again.
@@ -66,7 +67,7 @@ func TestWhatIsUsedStaysThoughTheCacheIsRewrittenManyTimes(t *testing.T) {
 
 // TestCopyIsAsSuspectAsItsOriginal, and as old.
 func TestCopyIsAsSuspectAsItsOriginal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		c := open4test(t, newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, MaxAge: time.Hour})
 		mustPut(t, c, "confirmed", NewView([]byte("x")), "v")
 		mustPut(t, c, "suspect", NewView([]byte("y")), "v")

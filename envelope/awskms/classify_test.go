@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/hipaakit/hipaakit/envelope/awskms"
 	"github.com/hipaakit/hipaakit/envelope/keyring"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 var kinds = []error{keyring.ErrDenied, keyring.ErrProtector, keyring.ErrInvalid, awskms.ErrUnavailable}
@@ -74,7 +74,7 @@ func TestNoIsToldFromSilence(t *testing.T) {
 		"hollow":              {body("{}"), awskms.ErrUnavailable, none},
 		"wrong types":         {body(`{"KeyId":7,"Plaintext":{},"CiphertextBlob":[]}`), awskms.ErrUnavailable, none},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			fake := newFakeKMS()
 			p := protector(t, fake.direct(east), fake.create(east, account, "k1"), awskms.Options{})
 			key, wrapped := generate(t, p, id(1))
@@ -147,7 +147,7 @@ func TestAnswersThatCannotBeAreRefused(t *testing.T) {
 
 // TestRetriesAreTheSDKs lets a call succeed after failures that the SDK retries.
 func TestRetriesAreTheSDKs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		fake := newFakeKMS()
 		p := protector(t, fake.direct(east), fake.create(east, account, "k1"), awskms.Options{})
 		key, wrapped := generate(t, p, id(1))
@@ -160,7 +160,7 @@ func TestRetriesAreTheSDKs(t *testing.T) {
 }
 
 func TestWaitingEndsWithTheCallersContextAndWithTheTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		fake := newFakeKMS()
 		p := protector(t, fake.direct(east), fake.create(east, account, "k1"), awskms.Options{Timeout: 20 * time.Second})
 		_, wrapped := generate(t, p, id(1))
@@ -242,7 +242,7 @@ func (c cutAPI) Decrypt(context.Context, *kms.DecryptInput, ...func(*kms.Options
 }
 
 func TestUnreachableServiceIsUnavailable(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		fake := newFakeKMS()
 		p := protector(t, fake.direct(east), fake.create(east, account, "k1"), awskms.Options{})
 		key, wrapped := generate(t, p, id(1))

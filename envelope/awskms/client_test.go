@@ -3,13 +3,11 @@ package awskms_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,14 +18,6 @@ import (
 	"github.com/hipaakit/hipaakit/envelope"
 	"github.com/hipaakit/hipaakit/envelope/awskms"
 )
-
-// TestMain has crypto/rand gather its entropy before any test runs. Under
-// GODEBUG=fips140=only that measures time, which stands still in a synctest bubble:
-// there the first use would panic.
-func TestMain(m *testing.M) {
-	rand.Read(make([]byte, 1))
-	os.Exit(m.Run())
-}
 
 // credentials are 40 characters: signing panics under GODEBUG=fips140=only with
 // secrets shorter than ten.

@@ -12,6 +12,7 @@ import (
 	"github.com/hipaakit/hipaakit/envelope"
 	"github.com/hipaakit/hipaakit/envelope/awskms"
 	"github.com/hipaakit/hipaakit/envelope/keyring"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // These hold a keyring and a protector together against what they promise as a
@@ -69,7 +70,7 @@ func TestKeyringMakesItsKeysInKMS(t *testing.T) {
 }
 
 func TestOneCallPerKeyAndLifetimeHoweverManyWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		fake := newFakeKMS()
 		kr, _ := opened(t, fake, fake.create(east, account, "k1"), awskms.Options{Lifetime: time.Hour})
 		fake.breakAll(slow)
@@ -97,7 +98,7 @@ func TestOneCallPerKeyAndLifetimeHoweverManyWait(t *testing.T) {
 }
 
 func TestKeyringStartsWhenTheOutageIsOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		fake := newFakeKMS()
 		arn := fake.create(east, account, "k1")
 		running, file := opened(t, fake, arn, awskms.Options{})
@@ -122,7 +123,7 @@ func TestKeyringStartsWhenTheOutageIsOver(t *testing.T) {
 
 func TestOutageIsLivedThroughForLifetimeAndGrace(t *testing.T) {
 	for _, grace := range []time.Duration{0, 30 * time.Minute} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			fake := newFakeKMS()
 			kr, _ := opened(t, fake, fake.create(east, account, "k1"), awskms.Options{Lifetime: time.Hour, Grace: grace})
 			want := derive(t, kr, id(1))
@@ -148,7 +149,7 @@ func TestOutageIsLivedThroughForLifetimeAndGrace(t *testing.T) {
 // be in memory any more to be used in the outage.
 func TestRefusalEndsGrace(t *testing.T) {
 	for _, no := range []string{"DisabledException", "AccessDeniedException", "NotFoundException", "InvalidCiphertextException"} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			fake := newFakeKMS()
 			arn := fake.create(east, account, "k1")
 			kr, _ := opened(t, fake, arn, awskms.Options{Lifetime: time.Hour, Grace: 10 * time.Hour})
@@ -176,7 +177,7 @@ func TestRefusalEndsGrace(t *testing.T) {
 }
 
 func TestEachRegionOpensWithItsOwnReplica(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		fake := newFakeKMS()
 		primary := fake.create(east, account, "mrk-1")
 		replica := fake.replicate(primary, west)
@@ -201,7 +202,7 @@ func TestEachRegionOpensWithItsOwnReplica(t *testing.T) {
 }
 
 func TestKeyringUnderAnotherKMSKeyIsNotOpened(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		fake := newFakeKMS()
 		_, file := opened(t, fake, fake.create(east, account, "k1"), awskms.Options{})
 		other := protector(t, fake.direct(east), fake.create(east, account, "k2"), awskms.Options{})
@@ -219,7 +220,7 @@ func TestKeyringUnderAnotherKMSKeyIsNotOpened(t *testing.T) {
 // TestFormerKeyIsNotNeededOnceNoVersionIsUnderIt: the check value has moved as well,
 // or who rotates or destroys would still ask for it.
 func TestFormerKeyIsNotNeededOnceNoVersionIsUnderIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		fake := newFakeKMS()
 		first, second := fake.create(east, account, "k1"), fake.create(east, account, "k2")
 		_, file := opened(t, fake, first, awskms.Options{})
@@ -247,7 +248,7 @@ func TestFormerKeyIsNotNeededOnceNoVersionIsUnderIt(t *testing.T) {
 // TestLongTimeoutIsKept by the keyring, which has a bound of its own.
 func TestLongTimeoutIsKept(t *testing.T) {
 	for timeout, opens := range map[time.Duration]bool{0: false, 2 * time.Minute: true} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			fake := newFakeKMS()
 			arn := fake.create(east, account, "k1")
 			_, file := opened(t, fake, arn, awskms.Options{})

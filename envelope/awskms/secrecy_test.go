@@ -11,7 +11,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/hipaakit/hipaakit/envelope/awskms"
 	"github.com/hipaakit/hipaakit/envelope/keyring"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // holds says whether text has secret in it, or the first half of it, in any of the
@@ -32,7 +32,7 @@ func holds(text string, secret []byte) bool {
 // TestErrorsHoldNoKey searches errors for the key: their text, and whatever they
 // hold on to, since an error may be kept, or printed field by field.
 func TestErrorsHoldNoKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		fake := newFakeKMS()
 		p := protector(t, fake.direct(east), fake.create(east, account, "k1"), awskms.Options{})
 		key, wrapped := generate(t, p, id(1))

@@ -8,12 +8,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // TestExportsShareTheCall with each other, and with who derives.
 func TestExportsShareTheCall(t *testing.T) {
 	for _, derives := range []int{0, 1} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			s := newService(t, testLifetime, 0)
 			k, _ := remoteKeyring(t, s, "tenant")
 			s.with(func() { s.delay = time.Second })
@@ -49,7 +51,7 @@ func TestExportsShareTheCall(t *testing.T) {
 }
 
 func TestExportEndsWithItsContextAndHeedsThePause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, _ := remoteKeyring(t, s, "tenant")
 		s.with(func() { s.delay = 10 * time.Second })
@@ -74,7 +76,7 @@ func TestExportEndsWithItsContextAndHeedsThePause(t *testing.T) {
 
 // TestKeysOfAServiceAreRescuedFromALostDocument, those too that are not in memory.
 func TestKeysOfAServiceAreRescuedFromALostDocument(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, m := remoteKeyring(t, s, "tenant")
 		want := mustDerive(t, openTest(t, m, s), keyID("tenant", 1))

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"github.com/hipaakit/hipaakit/envelope"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // tenantKeyring returns a keyring over m with two versions of a tenant's key.
@@ -230,7 +231,7 @@ func TestDerivingNeverSeesAWipedKey(t *testing.T) {
 
 // TestAnswerAfterTheDestructionIsWiped has the service answer when the key is gone.
 func TestAnswerAfterTheDestructionIsWiped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, _ := remoteKeyring(t, s, "tenant")
 		late := bytes.Repeat([]byte{9}, KeySize)

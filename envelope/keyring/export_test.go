@@ -6,9 +6,9 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"testing/synctest"
 
 	"github.com/hipaakit/hipaakit/envelope"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // watched is a local protector that remembers every plaintext that went through.
@@ -67,7 +67,7 @@ func sameRings(t *testing.T, a, b *Keyring) {
 }
 
 func TestKeyringMovesToAnotherProtectorAndBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		local, kms := testProtector(t, 1), newService(t, testLifetime, 0)
 		k, _ := tenantKeyring(t, local)
 		if _, err := k.Rotate(t.Context(), "shredded"); err != nil {
@@ -191,7 +191,7 @@ func TestNoPlaintextIsLeftByMovingKeys(t *testing.T) {
 // TestMovingManyKeysOfAServiceLeavesNoneInMemory: they are not held for a lifetime
 // because somebody made a backup.
 func TestMovingManyKeysOfAServiceLeavesNoneInMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, _ := remoteKeyring(t, s, "a", "b", "c")
 		doc := mustExport(t, k, testProtector(t, 2))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hipaakit/hipaakit/envelope"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // listener is a follower that remembers.
@@ -126,7 +127,7 @@ func TestAnyReadingTells(t *testing.T) {
 		},
 		"a destruction that fails": func(t *testing.T, k *Keyring) { k.Destroy(t.Context(), "nobody") },
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			s := newService(t, testLifetime, testGrace)
 			here, m := tenantKeyring(t, s)
 			var l listener
@@ -208,7 +209,7 @@ func TestFollowerMayUseTheKeyring(t *testing.T) {
 }
 
 func TestCloseEndsAFollowerInTheBackground(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		here, m := tenantKeyring(t, testProtector(t, 1))
 		var ended error
 		far := farKeyring(t, m, testProtector(t, 1), func(ctx context.Context, _ []envelope.KeyID) error {
@@ -229,7 +230,7 @@ func TestCloseEndsAFollowerInTheBackground(t *testing.T) {
 // TestFollowerThatHangsHoldsUpNobody but those who ask for its answer, and those
 // have contexts.
 func TestFollowerThatHangsHoldsUpNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		here, m := tenantKeyring(t, testProtector(t, 1))
 		var other listener
 		far := farKeyring(t, m, testProtector(t, 1), func(ctx context.Context, _ []envelope.KeyID) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hipaakit/hipaakit/envelope"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 func TestGraceCoversAnOutageAndNoMore(t *testing.T) {
@@ -20,7 +21,7 @@ func TestGraceCoversAnOutageAndNoMore(t *testing.T) {
 		"silence": func(s *service, _ *memory) { s.with(func() { s.delay = 24 * time.Hour }) },
 		"garbage": func(_ *service, m *memory) { m.with(func() { m.doc = []byte("{}") }) },
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			s := newService(t, testLifetime, testGrace)
 			k, m := remoteKeyring(t, s)
 			key := heldKey(k, id(1))
@@ -51,7 +52,7 @@ func TestGraceCoversAnOutageAndNoMore(t *testing.T) {
 
 // TestRenewalKeepsNobodyWaiting has a service that takes ten seconds.
 func TestRenewalKeepsNobodyWaiting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, testGrace)
 		k, _ := remoteKeyring(t, s)
 		s.with(func() { s.delay = 10 * time.Second })
@@ -86,7 +87,7 @@ func TestRenewalKeepsNobodyWaiting(t *testing.T) {
 }
 
 func TestServiceComesBackWithinTheGrace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, testGrace)
 		k, _ := remoteKeyring(t, s)
 		s.with(func() { s.err = errOutage })
@@ -107,7 +108,7 @@ func TestServiceComesBackWithinTheGrace(t *testing.T) {
 // TestRefusalWipesAtOnce, grace or not: somebody has withdrawn the key.
 func TestRefusalWipesAtOnce(t *testing.T) {
 	for _, refusal := range []error{ErrDenied, ErrProtector} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			s := newService(t, testLifetime, testGrace)
 			k, _ := remoteKeyring(t, s)
 			key := heldKey(k, id(1))
@@ -130,7 +131,7 @@ func TestRefusalWipesAtOnce(t *testing.T) {
 
 // TestStorageThatRefusesSaysNothingOfTheKey even if it uses the same words.
 func TestStorageThatRefusesSaysNothingOfTheKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		k, m := remoteKeyring(t, newService(t, testLifetime, testGrace))
 		m.with(func() { m.loadErr = fmt.Errorf("bucket: %w", ErrDenied) })
 		time.Sleep(testLifetime)
@@ -145,7 +146,7 @@ func TestStorageThatRefusesSaysNothingOfTheKey(t *testing.T) {
 // destruction must not unwrap the key out of the document that it knows.
 func TestOldDocumentGivesNoDestroyedKey(t *testing.T) {
 	for _, grace := range []time.Duration{0, testGrace} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			s := newService(t, testLifetime, grace)
 			far, m := remoteKeyring(t, s, "used", "unused")
 			here := openTest(t, m, s)
@@ -177,7 +178,7 @@ func TestOldDocumentGivesNoDestroyedKey(t *testing.T) {
 // unwrap, at any moment, has no key after that.
 func TestDestroyedKeyIsGoneEverywhereAfterLifetimeAndGrace(t *testing.T) {
 	for read := time.Duration(0); read <= testLifetime; read += testLifetime / 6 {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			s := newService(t, testLifetime, testGrace)
 			far, m := remoteKeyring(t, s, "tenant")
 			here := openTest(t, m, s)
@@ -204,7 +205,7 @@ func TestDestroyedKeyIsGoneEverywhereAfterLifetimeAndGrace(t *testing.T) {
 
 // TestOneReadingForManyKeys and one failed reading, too.
 func TestOneReadingForManyKeys(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		names := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
 		k, m := remoteKeyring(t, newService(t, testLifetime, 0), names...)
 		all := func() (failed int) {

@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/hipaakit/hipaakit/envelope"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 func TestOpenProvesTheProtectorWithOneCallAndKeepsTheKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		made, m := remoteKeyring(t, s, "tenant")
 		made.Close()
@@ -35,7 +36,7 @@ func TestOpenProvesTheProtectorWithOneCallAndKeepsTheKey(t *testing.T) {
 // TestNewKeysAreOneCallAndStay also finds that a rotation proves the protector by
 // what is in memory.
 func TestNewKeysAreOneCallAndStay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, err := Create(t.Context(), &memory{}, s)
 		if err != nil {
@@ -65,7 +66,7 @@ func TestNewKeysAreOneCallAndStay(t *testing.T) {
 // TestChangedCiphertextIsNoProof rotates when what is in memory says nothing about
 // the document: it was wrapped anew.
 func TestChangedCiphertextIsNoProof(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, m := remoteKeyring(t, s)
 		moved, err := k.Export(t.Context(), testProtector(t, 2))
@@ -111,7 +112,7 @@ func heldKey(k *Keyring, id envelope.KeyID) []byte {
 
 func TestIdleProcessForgetsAfterTheLifetime(t *testing.T) {
 	for _, grace := range []time.Duration{0, testGrace} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			k, _ := remoteKeyring(t, newService(t, testLifetime, grace))
 			key := heldKey(k, id(1))
 			if len(key) != KeySize || bytes.Equal(key, make([]byte, KeySize)) {
@@ -132,7 +133,7 @@ func TestIdleProcessForgetsAfterTheLifetime(t *testing.T) {
 
 // TestOutageIsInvisibleWhileAKeyIsInMemory for storage and service.
 func TestOutageIsInvisibleWhileAKeyIsInMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, m := remoteKeyring(t, s)
 		s.with(func() { s.err = errOutage })
@@ -153,7 +154,7 @@ func TestOutageIsInvisibleWhileAKeyIsInMemory(t *testing.T) {
 
 func TestOneGoodAnswerInALifetime(t *testing.T) {
 	for _, grace := range []time.Duration{0, testGrace} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			s := newService(t, testLifetime, grace)
 			k, m := remoteKeyring(t, s, "a", "b", "c")
 			want := mustDerive(t, k, keyID("a", 1))

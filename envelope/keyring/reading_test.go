@@ -8,10 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/hipaakit/hipaakit/envelope"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // countingStorage counts readings.
@@ -89,7 +89,7 @@ func twoNodes(t *testing.T) (writer, reader *Keyring, m *memory) {
 // TestForgedSlotsCauseOneReading asks as an envelope does whose header anybody
 // can write: for sixteen keys that nobody made.
 func TestForgedSlotsCauseOneReading(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		_, reader, m := twoNodes(t)
 		for i := range uint32(16) {
 			if _, err := reader.Derive(t.Context(), id(2+i), nil); !errors.Is(err, envelope.ErrKeyUnknown) {
@@ -123,7 +123,7 @@ func TestNameThatNoDocumentCanHoldIsNotLookedFor(t *testing.T) {
 }
 
 func TestVersionAddedAfterAVainReadingIsFoundASecondLater(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		writer, reader, _ := twoNodes(t)
 		reader.Derive(t.Context(), id(99), nil)
 		if _, err := writer.Rotate(t.Context(), envelope.DefaultKey); err != nil {
@@ -138,7 +138,7 @@ func TestVersionAddedAfterAVainReadingIsFoundASecondLater(t *testing.T) {
 
 // TestReadingThatFoundSomethingIsNoReasonToWait rotates twice in a moment.
 func TestReadingThatFoundSomethingIsNoReasonToWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		writer, reader, _ := twoNodes(t)
 		for v := range uint32(3) {
 			if _, err := writer.Rotate(t.Context(), envelope.DefaultKey); err != nil {
@@ -171,7 +171,7 @@ func TestNameAddedElsewhereIsFound(t *testing.T) {
 // TestFailedReadingIsSharedByAllWhoAsk: a storage in trouble is not asked by every
 // request, and is asked again a second later.
 func TestFailedReadingIsSharedByAllWhoAsk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		writer, reader, m := twoNodes(t)
 		if _, err := writer.Rotate(t.Context(), envelope.DefaultKey); err != nil {
 			t.Fatal(err)
@@ -193,7 +193,7 @@ func TestFailedReadingIsSharedByAllWhoAsk(t *testing.T) {
 }
 
 func TestOutageIsForgottenWithTheFirstGoodReading(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		writer, reader, m := twoNodes(t)
 		m.with(func() { m.loadErr = errOutage })
 		if _, err := reader.Derive(t.Context(), id(2), nil); !errors.Is(err, errOutage) {
@@ -225,7 +225,7 @@ func (s *slowStorage) Load(ctx context.Context) ([]byte, string, error) {
 // TestReadingThatBeganBeforeTheQuestionDoesNotAnswerIt: version 3 is there before
 // it is asked for, and after the reading under way has loaded the document.
 func TestReadingThatBeganBeforeTheQuestionDoesNotAnswerIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		writer, _, m := twoNodes(t)
 		s := &slowStorage{memory: m}
 		reader := openTest(t, s, testProtector(t, 1))

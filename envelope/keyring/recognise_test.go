@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hipaakit/hipaakit/envelope"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // TestVersionReusedAfterARollBackIsNoticed: the document is put back to an older
@@ -46,7 +47,7 @@ func TestVersionReusedAfterARollBackIsNoticed(t *testing.T) {
 func TestKeyringMadeAnewIsNoticed(t *testing.T) {
 	for what, idle := range map[string]time.Duration{"in memory": 0, "forgotten": testLifetime + time.Second} {
 		for _, remote := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) {
+			testbed.Bubble(t, func(t *testing.T) {
 				s := newService(t, testLifetime, 0)
 				p := Protector(s)
 				if !remote {
@@ -81,7 +82,7 @@ func TestKeyringMadeAnewIsNoticed(t *testing.T) {
 // TestSameKeysWrappedAnewAreTakenOver: an export under the same secret that was put
 // in the document's place. Each key is looked at once.
 func TestSameKeysWrappedAnewAreTakenOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, m := remoteKeyring(t, s, "tenant", "unused")
 		want := mustDerive(t, k, keyID("tenant", 1))
@@ -106,7 +107,7 @@ func TestSameKeysWrappedAnewAreTakenOver(t *testing.T) {
 // TestAnswerFromADocumentThatWasReplacedIsNotKept: it is on its way while another
 // key takes the id.
 func TestAnswerFromADocumentThatWasReplacedIsNotKept(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, m := remoteKeyring(t, s, "tenant")
 		d := k.current().doc

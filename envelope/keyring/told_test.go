@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hipaakit/hipaakit/envelope"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // breakable is a protector that stops unwrapping.
@@ -42,7 +43,7 @@ func TestReadingThatFailsTellsToo(t *testing.T) {
 			return err
 		},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			here, m := tenantKeyring(t, testProtector(t, 1))
 			doc := mustExport(t, here, testProtector(t, 2))
 			broken := &breakable{Protector: testProtector(t, 1)}
@@ -88,7 +89,7 @@ func TestFollowerThatFailsWhenToldAgainIsToldAtTheNextReading(t *testing.T) {
 // told, or is it called a second time meanwhile. It hangs as in a file system that
 // does not answer.
 func TestDeafFollowerDoesNotOutlastTheContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		k, _ := tenantKeyring(t, testProtector(t, 1))
 		calls, hang := make(chan int, 9), make(chan struct{})
 		var other listener
@@ -139,7 +140,7 @@ func mustRotateAndDestroy(t *testing.T, k *Keyring) {
 
 // TestCloseWaitsForFollowers that it has interrupted.
 func TestCloseWaitsForFollowers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		k, _ := tenantKeyring(t, testProtector(t, 1))
 		ended := false
 		k.Follow(func(ctx context.Context, _ []envelope.KeyID) error {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hipaakit/hipaakit/envelope"
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 func mustDerive(t *testing.T, k *Keyring, id envelope.KeyID) [envelope.DerivedKeySize]byte {
@@ -25,7 +26,7 @@ func mustDerive(t *testing.T, k *Keyring, id envelope.KeyID) [envelope.DerivedKe
 }
 
 func TestManyCallersMakeOneCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, _ := remoteKeyring(t, s, "tenant")
 		s.with(func() { s.delay = 5 * time.Second })
@@ -45,7 +46,7 @@ func TestManyCallersMakeOneCall(t *testing.T) {
 }
 
 func TestOneCallersEndDoesNotFailTheOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, _ := remoteKeyring(t, s, "tenant")
 		s.with(func() { s.delay = 10 * time.Second })
@@ -74,7 +75,7 @@ func TestOneCallersEndDoesNotFailTheOthers(t *testing.T) {
 }
 
 func TestNothingGoesOnWhenNobodyWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, _ := remoteKeyring(t, s, "tenant")
 		s.with(func() { s.delay = 10 * time.Second })
@@ -101,7 +102,7 @@ func TestAbandonedCallIsWaitedForByWhoComesNext(t *testing.T) {
 		first error
 		calls int
 	}{{nil, 1}, {errOutage, 2}} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			s := newService(t, testLifetime, 0)
 			k, _ := remoteKeyring(t, s, "tenant")
 			s.with(func() { s.delay, s.deaf, s.first = 10*time.Second, true, test.first })
@@ -127,7 +128,7 @@ func TestCallThatDoesNotReturnNormallyStrandsNobody(t *testing.T) {
 		"long":     func() ([]byte, error) { return make([]byte, 64), nil },
 		"nil, nil": func() ([]byte, error) { return nil, nil },
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		testbed.Bubble(t, func(t *testing.T) {
 			s := newService(t, testLifetime, 0)
 			k, _ := remoteKeyring(t, s, "tenant")
 			s.with(func() { s.answer = answer })
@@ -153,7 +154,7 @@ func TestCallThatDoesNotReturnNormallyStrandsNobody(t *testing.T) {
 
 // TestFailuresAreSharedAndNoStampede has a hundred callers a second for two minutes.
 func TestFailuresAreSharedAndNoStampede(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, _ := remoteKeyring(t, s, "tenant")
 		s.with(func() { s.err = errOutage })
@@ -179,7 +180,7 @@ func TestFailuresAreSharedAndNoStampede(t *testing.T) {
 }
 
 func TestSilentServiceIsGivenUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, _ := remoteKeyring(t, s, "tenant")
 		s.with(func() { s.delay = 24 * time.Hour })
@@ -192,7 +193,7 @@ func TestSilentServiceIsGivenUp(t *testing.T) {
 
 // TestAnswerAfterTheLifetimeIsAnError and not a reason to ask for ever.
 func TestAnswerAfterTheLifetimeIsAnError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, time.Second, 0)
 		k, _ := remoteKeyring(t, s, "tenant")
 		s.with(func() { s.delay = 2 * time.Second })
@@ -206,7 +207,7 @@ func TestAnswerAfterTheLifetimeIsAnError(t *testing.T) {
 }
 
 func TestCloseEndsWhatIsGoingOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, _ := remoteKeyring(t, s, "tenant")
 		s.with(func() { s.delay = 10 * time.Second })
@@ -237,7 +238,7 @@ func TestCloseEndsWhatIsGoingOn(t *testing.T) {
 // TestCloseStrandsNobodyWhileAServiceIsDeaf: Close has to wait for such a call, and
 // those who asked for it have not.
 func TestCloseStrandsNobodyWhileAServiceIsDeaf(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, _ := remoteKeyring(t, s, "tenant")
 		s.with(func() { s.delay, s.deaf = time.Hour, true })
@@ -257,7 +258,7 @@ func TestCloseStrandsNobodyWhileAServiceIsDeaf(t *testing.T) {
 
 // TestLateAnswerLeavesNoKeyBehind in a keyring that closed meanwhile.
 func TestLateAnswerLeavesNoKeyBehind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
 		s := newService(t, testLifetime, 0)
 		k, _ := remoteKeyring(t, s, "tenant")
 		late := bytes.Repeat([]byte{9}, KeySize)
