@@ -25,6 +25,7 @@ type Cache struct {
 	loading loading
 	entries atomic.Int64 // slots
 
+	memoryHits                        tally
 	damaged, expired, fenced, scanned atomic.Uint64
 
 	// life is held for reading by whatever uses the disk; Close and Shred take it

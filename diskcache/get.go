@@ -20,7 +20,7 @@ func (c *Cache) Get(key string) (Entry, error) {
 		if it.mark.Load() != markRAM|markDisk {
 			it.mark.Store(markRAM | markDisk)
 		}
-		s.memoryHits.Add(1)
+		c.memoryHits.add()
 		return it.entry(c.clock.epoch.Load()), nil
 	}
 	return c.fromDisk(s, hash, key)

@@ -1,9 +1,6 @@
 package diskcache
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "sync"
 
 // shardCount bounds how many goroutines can meet at one lock, and how much of the
 // index has to be copied when a part of it grows.
@@ -19,7 +16,6 @@ type shard struct {
 	ram   ram
 
 	diskHits, misses uint64 // under mu
-	memoryHits       atomic.Uint64
 
 	_ [64]byte // keep neighbours' locks on other cache lines
 }

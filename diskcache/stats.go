@@ -47,6 +47,7 @@ func (c *Cache) Stats() Stats {
 		Bypassed:    d.breaker.tripped.Load(),
 	}
 	st.DiskBytes, st.Segments = d.usage()
+	st.MemoryHits = c.memoryHits.sum()
 	for i := range c.shards {
 		c.shards[i].addTo(&st)
 	}
@@ -57,7 +58,6 @@ func (s *shard) addTo(st *Stats) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st.MemoryEntries += s.ram.count
-	st.MemoryHits += s.memoryHits.Load()
 	st.DiskHits += s.diskHits
 	st.Misses += s.misses
 }
