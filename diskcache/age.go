@@ -59,6 +59,13 @@ func (a *ages) live(it *item) bool {
 	return it.expires > a.coarse.Load()+2*a.tick || !a.expired(it.stored, a.now())
 }
 
+// fresh reports whether a record may be served. It asks the clock only about one
+// that is nearly too old, or newer than the coarse clock: 50 ns of every hit.
+func (a *ages) fresh(stored int64) bool {
+	coarse := a.coarse.Load()
+	return stored <= coarse && a.expires(stored) > coarse+2*a.tick || !a.expired(stored, a.now())
+}
+
 // expired reports whether an entry stored then may not be served now. One from
 // the future was stored under a clock that was wrong; believing it would make it
 // immortal.

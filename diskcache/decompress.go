@@ -48,7 +48,7 @@ func (d *decompressor) read() (literals, length, back int) {
 	return int(t & maxLiterals), int(t >> literalBits & maxCopy), int(t >> (literalBits + copyBits))
 }
 
-// one does what the next token says, byte by byte, if it can be done.
+// one does what the next token says, to the byte, if it can be done.
 func (d *decompressor) one() bool {
 	literals, length, back := d.read()
 	start := d.at + literals
@@ -56,8 +56,8 @@ func (d *decompressor) one() bool {
 		return false
 	}
 	copy(d.out[d.at:], d.in[d.literal:d.literal+literals])
-	for i := start; i < start+length; i++ {
-		d.out[i] = d.out[i-back]
+	for i := start; i < start+length; i += back { // a copy may repeat itself
+		copy(d.out[i:start+length], d.out[i-back:i])
 	}
 	d.at, d.literal, d.token = start+length, d.literal+literals, d.token+tokenBytes
 	return true

@@ -42,7 +42,7 @@ func (c *Cache) fromDisk(s *shard, hash uint64, key string) (Entry, error) {
 			break
 		}
 		r, data, err := c.disk.read(sl, key, sc)
-		if err == nil && c.ages.expired(r.stored, c.ages.now()) {
+		if err == nil && !c.ages.fresh(r.stored) {
 			c.expired.Add(1)
 			err = ErrMiss
 		}
