@@ -35,7 +35,7 @@ type Cache struct {
 
 	stop   context.CancelFunc
 	owned  sync.WaitGroup
-	shreds sync.Mutex // one at a time
+	shreds gate // one at a time
 }
 
 func (c *Cache) hash(key string) uint64 {

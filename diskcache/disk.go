@@ -192,6 +192,6 @@ func (d *disk) close() {
 	}
 	d.active = [2]*segment{}
 	d.drops.close()
-	d.groups.close()
+	d.groups.secrets.close()
 	clear(d.key[:])
 }

@@ -102,7 +102,7 @@
 // crash, is scanned. Drops have files of their own, since they must outlive the
 // records that they void. Of several records of a key the one with the highest
 // sequence number counts. Formats are specified beside their constants: header.go
-// (files), record.go (records), block.go (index), drops.go, groups.go, seal.go
+// (files), record.go (records), block.go (index), drops.go, secrets.go, seal.go
 // (encryption), key.go and folder.go.
 //
 // The random cache key is wrapped by the caller's [KeyWrapper] and stored beside

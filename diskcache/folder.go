@@ -15,7 +15,7 @@ import (
 //	CACHEDIR.TAG  marker: two lines, the second with the version of the format
 //	lock          locked while the cache is open; the holder's process id
 //	key           the wrapped cache key, if there is a KeyWrapper
-//	groups        the secrets of groups, see groups.go
+//	groups        the secrets of groups, see secrets.go
 //	boot          where sequence numbers begin, see survey.go
 //	*.seg         segments, see header.go, record.go and block.go
 //	*.drops       what was dropped, see drops.go

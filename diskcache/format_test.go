@@ -150,16 +150,17 @@ func groupSecrets(t *testing.T) map[uint64][]byte {
 	}
 	aead := specifiedAEAD(t, goldenKey(), file[8:40], "groups")
 	secrets := make(map[uint64][]byte)
-	for off := 40; off < len(file); {
-		n := 2 + int(binary.BigEndian.Uint16(file[off:]))*44 + 28
-		plain, err := aead.Open(nil, nil, file[off+2:off+n], binary.BigEndian.AppendUint64([]byte("g"), uint64(off)))
+	for n := 0; 4096*(n+1) < len(file); n++ {
+		page := file[4096*(n+1):][:4096]
+		plain, err := aead.Open(nil, nil, page[:92*44+28], binary.BigEndian.AppendUint32([]byte("g"), uint32(n)))
 		if err != nil {
 			t.Fatal("groups:", err)
 		}
 		for ; len(plain) > 0; plain = plain[44:] {
-			secrets[binary.BigEndian.Uint64(plain)] = plain[12:44]
+			if binary.BigEndian.Uint32(plain[8:]) != 0 {
+				secrets[binary.BigEndian.Uint64(plain)] = plain[12:44]
+			}
 		}
-		off += n
 	}
 	return secrets
 }

@@ -1,6 +1,9 @@
 package diskcache
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // gate is a lock that somebody who waits can give up on. A device that stalls
 // stops whoever is writing to it with the lock in hand; the others must not be
@@ -10,6 +13,15 @@ type gate chan struct{}
 func newGate() gate { return make(gate, 1) }
 
 func (g gate) lock() { g <- struct{}{} }
+
+func (g gate) lockContext(ctx context.Context) error {
+	select {
+	case g <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 func (g gate) unlock() { <-g }
 

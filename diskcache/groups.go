@@ -4,59 +4,40 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
-	"os"
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// The file "groups" holds the secrets of the groups:
-//
-//	 0   8  "HKCGRP", a zero byte, the format's version
-//	 8  32  file id, random
-//	40      frames, one behind the other
-//
-// and a frame is be16 count || sealed: for each, be64 hash of the group || be32
-// which of its secrets || the 32 bytes of the secret; its associated data are 'g'
-// || be64 offset. A new group appends a frame. Destroying a secret writes the file
-// anew, without it and under a new id, syncs it, and replaces the old one.
-//
-// A group's name is in no file but the sealed metadata of its entries, which are
-// sealed under its secret.
 const (
-	groupsName   = "groups"
-	groupsMagic  = "HKCGRP\x00"
-	groupsHeader = 40
-	groupEntry   = 8 + 4 + 32
-	groupsFrame  = 1024 // groups in a frame of a rewritten file
-
-	// maxGroups bounds the table, at some 70 bytes each. A group too many costs
-	// another one its secret, and so its entries.
-	maxGroups = 1 << 20
+	// maxPages bounds the table to some million groups, at 100 bytes of memory each. A
+	// group too many costs another one its secret, and so its entries.
+	maxPages = 1 << 20 / pageGroups
+	// groupsShare bounds it on disk: one part in 16 of MaxBytes.
+	groupsShare = 16
 	// cachedSeals bounds the keys kept ready, at some 1 KiB each. Deriving one
 	// anew takes 2 us.
 	cachedSeals = 2048
 )
 
 // groups is the table of secrets. A secret is random, so that no key from which
-// it could be derived again exists anywhere.
+// it could be derived again exists anywhere. Each has a place in the file of secrets
+// (secrets.go), and the place of one that is gone is written over.
 type groups struct {
-	root *os.Root
-	wrap func(file) file
-	most int
+	secrets secrets
 
-	mu   sync.RWMutex
-	key  *cacheKey
-	keys map[uint64]groupSecret
+	mu    sync.RWMutex
+	keys  map[uint64]groupSecret
+	holds []uint64 // by place: the hash of the group that has it, if any
+	free  []uint32 // places that are nobody's, among those
+	most  int      // places
+
 	aeadOf
-	f     file // nil: not yet, or it failed
-	stale bool // a destroyed secret is still in the file
-	seal  cipher.AEAD
-	size  int64
 }
 
 type groupSecret struct {
 	id     uint32 // distinguishes it from those before it
+	place  uint32
 	secret [32]byte
 }
 
@@ -71,29 +52,40 @@ type sealName struct {
 	group groupID
 }
 
-func (g *groups) init(root *os.Root, wrap func(file) file, key *cacheKey) {
-	g.root, g.wrap, g.key, g.most = root, wrap, key, maxGroups
+func (g *groups) init(maxBytes int64) {
+	g.most = int(min(max(maxBytes/groupsShare/pageBytes, 1), maxPages)) * pageGroups
 	g.keys = make(map[uint64]groupSecret)
 	g.seals, _ = simplelru.NewLRU[sealName, cipher.AEAD](cachedSeals, nil) // fails for sizes below one only
 }
 
-// of returns the group with that hash, with a secret of its own.
+// of returns the group with that hash, with a secret of its own. Should the disk
+// refuse a new one, its entries end with this process.
 func (g *groups) of(hash uint64) groupID {
 	g.mu.RLock()
 	k, ok := g.keys[hash]
 	g.mu.RUnlock()
-	if ok {
-		return groupID{hash, k.id}
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if k, ok = g.keys[hash]; !ok {
-		k = newSecret()
-		g.crowd()
-		g.keys[hash] = k
-		g.appendFrame(hash, k)
+	if !ok {
+		var added bool
+		if k, added = g.add(hash); added {
+			g.secrets.write(g, k.place/pageGroups)
+		}
 	}
 	return groupID{hash, k.id}
+}
+
+// add finds or makes the secret, and reports whether it is new.
+func (g *groups) add(hash uint64) (k groupSecret, added bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if k, ok := g.keys[hash]; ok {
+		return k, false
+	}
+	k = newSecret()
+	k.place = g.somePlace()
+	g.holds[k.place] = hash
+	g.keys[hash] = k
+	g.secrets.owe(k.place / pageGroups)
+	return k, true
 }
 
 func newSecret() (k groupSecret) {
@@ -106,14 +98,22 @@ func newSecret() (k groupSecret) {
 	return k
 }
 
-// crowd makes room for one group more.
-func (g *groups) crowd() {
-	for hash := range g.keys {
-		if len(g.keys) < g.most {
-			return
-		}
-		delete(g.keys, hash)
+// somePlace returns one that is nobody's, or any group's that must make room.
+func (g *groups) somePlace() uint32 {
+	if n := len(g.free); n > 0 {
+		place := g.free[n-1]
+		g.free = g.free[:n-1]
+		return place
 	}
+	if len(g.holds) < g.most {
+		g.holds = append(g.holds, 0)
+		return uint32(len(g.holds) - 1)
+	}
+	for hash, k := range g.keys {
+		delete(g.keys, hash)
+		return k.place
+	}
+	return 0 // not reached: there is at least one place
 }
 
 // alive reports whether the secret of id still exists. No group is alive, too.
@@ -145,39 +145,38 @@ func (g *groups) aead(key *cacheKey, s *segment, id groupID, secret []byte) ciph
 	return a
 }
 
-// destroy forgets the secret, and then makes sure that it is in no file. An error
-// means that it may still be in the old one.
-func (g *groups) destroy(hash uint64) error {
+// destroy forgets the secret, in memory; secrets.erase makes sure that it is on no
+// disk.
+func (g *groups) destroy(hash uint64) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	k, ok := g.keys[hash]
-	if !ok && !g.stale {
-		return nil
+	k, known := g.keys[hash]
+	if known {
+		g.secrets.owe(k.place / pageGroups)
+		delete(g.keys, hash) // which clears the secret's memory
+		g.free = append(g.free, k.place)
 	}
-	delete(g.keys, hash)
+	g.mu.Unlock()
+	g.forgetSeals(func(name sealName) bool { return name.group.hash == hash })
+}
+
+func (g *groups) forgetSeals(which func(sealName) bool) {
 	g.sealsMu.Lock()
+	defer g.sealsMu.Unlock()
 	for _, name := range g.seals.Keys() {
-		if name.group.hash == hash {
+		if which(name) {
 			g.seals.Remove(name)
 		}
 	}
-	g.sealsMu.Unlock()
-	clear(k.secret[:])
-	err := g.replace(true)
-	g.stale = err != nil
-	return err
 }
 
 // clear forgets all secrets; the file is gone already.
-func (g *groups) clear(key *cacheKey) {
+func (g *groups) clear() {
+	g.secrets.close()
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.close()
-	g.key = key
 	clear(g.keys)
-	g.sealsMu.Lock()
-	g.seals.Purge()
-	g.sealsMu.Unlock()
+	g.holds, g.free = nil, nil
+	g.mu.Unlock()
+	g.forgetSeals(func(sealName) bool { return true })
 }
 
 func (g *groups) count() int {
@@ -190,5 +189,5 @@ func (g *groups) count() int {
 func (g *groups) bytes() int64 {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return footprint(g.size)
+	return secretsBytes(len(g.holds))
 }

@@ -91,7 +91,7 @@ func (c *Cache) start() {
 }
 
 func newCache(fo *folder, key *cacheKey, o Options) *Cache {
-	c := &Cache{log: o.Logger, keys: o.Keys, memory: memory{budget: o.MemoryBytes}, folder: fo, hashed: o.hash}
+	c := &Cache{log: o.Logger, keys: o.Keys, memory: memory{budget: o.MemoryBytes}, folder: fo, hashed: o.hash, shreds: newGate()}
 	c.seed.Store(newHashSeed(key))
 	c.ages.init(o.MaxAge)
 	c.clock.epoch.Store(1)
@@ -108,7 +108,8 @@ func newCache(fo *folder, key *cacheKey, o Options) *Cache {
 	}
 	d.table.init()
 	d.policy.init()
-	d.groups.init(fo.root, o.wrap, key)
+	d.groups.init(o.MaxBytes)
+	d.groups.secrets.init(fo.root, o.wrap, key, &d.breaker)
 	c.disk = d
 	return c
 }

@@ -13,6 +13,7 @@ type file interface {
 	io.WriterAt
 	io.Closer
 	Truncate(size int64) error
+	Sync() error
 }
 
 // segment is an open segment file. A record in it is never overwritten; files are

@@ -9,9 +9,8 @@ import (
 // ShredGroup makes every entry of a group unreadable, in memory and on disk, and
 // kills, for entries of that group, every fence captured before: the group's
 // secret, which the keys of its records were derived with, is destroyed. Entries
-// stored later get a new secret. It takes as long as writing the table of secrets
-// anew, 72 bytes for each group, and syncing it; not as long as finding the
-// group's entries.
+// stored later get a new secret. It takes as long as writing and syncing 4 KiB, and
+// a look at what is in memory; not as long as finding the group's entries.
 //
 // An error says that the secret is destroyed in this process, but may still be in
 // the file: after a restart the entries could be found again, as suspects. Call it
@@ -28,19 +27,23 @@ func (c *Cache) ShredGroup(ctx context.Context, group string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if err := c.shreds.lockContext(ctx); err != nil { // before enter, as in Shred
+		return err
+	}
+	defer c.shreds.unlock()
 	if !c.enter() {
 		return ErrClosed
 	}
 	defer c.leave()
-	c.shreds.Lock()
-	defer c.shreds.Unlock()
 	hash := c.groupHash(group)
 	// First the fences, then the secret, then what is in memory: an insert that
 	// is allowed has the old secret's number, and finds it gone or is swept away.
 	c.clock.shred(hash)
-	err := c.disk.groups.destroy(hash)
+	g := &c.disk.groups
+	g.destroy(hash)
 	c.sweepGroup(hash)
-	if err != nil {
+	if err := g.secrets.erase(ctx, g); err != nil {
+		c.disk.failures.Add(1)
 		return fmt.Errorf("diskcache: the group's secret is destroyed in memory but perhaps not on disk: %w", err)
 	}
 	return nil
@@ -75,8 +78,10 @@ func (c *Cache) Shred(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	c.shreds.Lock()
-	defer c.shreds.Unlock()
+	if err := c.shreds.lockContext(ctx); err != nil {
+		return err
+	}
+	defer c.shreds.unlock()
 	c.life.Lock()
 	defer c.life.Unlock()
 	if c.closed.Load() {
@@ -115,6 +120,6 @@ func (d *disk) shred(fo *folder, emptied func()) error {
 	emptied()
 	err := errors.Join(fo.empty(), syncFolder(d.root))
 	*d.key = *newKey()
-	d.groups.clear(d.key)
+	d.groups.clear()
 	return err
 }

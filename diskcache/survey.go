@@ -40,7 +40,7 @@ func (c *Cache) survey() error {
 		}
 	}
 	d.sortFound()
-	if err := d.groups.load(); err != nil && !errors.Is(err, errDamaged) {
+	if err := d.groups.secrets.load(&d.groups); err != nil && !errors.Is(err, errDamaged) {
 		d.failures.Add(1)
 	}
 	d.startSeq(c.folder)
