@@ -6,7 +6,8 @@ func (o *opened) body(sc *scratch) (View, error) {
 		return View{}, errDamaged
 	}
 	out := unzeroed(int(o.size))
-	if err := o.into(out, o.chunk, 0); err != nil {
+	from, to := o.bounds(0)
+	if err := o.into(out[from:to], o.chunk); err != nil {
 		return View{}, err
 	}
 	if o.chunks() == 1 {
@@ -18,16 +19,15 @@ func (o *opened) body(sc *scratch) (View, error) {
 	return NewView(out), nil
 }
 
-// into decodes chunk n into its part of out.
-func (o *opened) into(out, chunk []byte, n int) error {
-	from, to := o.bounds(n)
+// into decodes a chunk into dst, which is as long as its plaintext.
+func (o *opened) into(dst, chunk []byte) error {
 	if o.codec == codecLZ {
-		return decompress(out[from:to], chunk)
+		return decompress(dst, chunk)
 	}
-	if uint64(len(chunk)) != to-from {
+	if len(chunk) != len(dst) {
 		return errDamaged
 	}
-	copy(out[from:to], chunk)
+	copy(dst, chunk)
 	return nil
 }
 
@@ -61,7 +61,8 @@ func (o *opened) chunksFrom(from, to int, out []byte, sc *scratch) error {
 			return err
 		}
 		off += int64(len(sealed))
-		if err := o.openChunk(n, sealed, aad, out, sc); err != nil {
+		from, to := o.bounds(n)
+		if err := o.openChunk(n, sealed, aad, out[from:to:to], sc); err != nil {
 			return err
 		}
 	}
@@ -79,20 +80,20 @@ func (o *opened) sealedChunk(n int, off int64, sc *scratch) ([]byte, error) {
 	return sc.encoded, o.seg.readAt(sc.encoded, o.off+off)
 }
 
-// openChunk opens chunk n: what is stored plain to where it belongs.
-func (o *opened) openChunk(n int, sealed []byte, aad chunkAAD, out []byte, sc *scratch) error {
-	from, to := o.bounds(n)
-	dst := sc.lens[:0]
+// openChunk opens chunk n into dst, which is as long as its plaintext: what is
+// stored plain, directly.
+func (o *opened) openChunk(n int, sealed []byte, aad chunkAAD, dst []byte, sc *scratch) error {
+	buf := sc.lens[:0]
 	if o.codec == codecPlain {
-		dst = out[from:from:to]
+		buf = dst[:0]
 	}
-	got, err := o.aead.Open(dst, nil, sealed, aad.of(n, n == o.chunks()-1))
-	if err != nil || o.codec == codecPlain && uint64(len(got)) != to-from {
+	got, err := o.aead.Open(buf, nil, sealed, aad.of(n, n == o.chunks()-1))
+	if err != nil || o.codec == codecPlain && len(got) != len(dst) {
 		return errDamaged
 	}
 	if o.codec == codecPlain {
 		return nil
 	}
 	sc.lens = got
-	return o.into(out, got, n)
+	return o.into(dst, got)
 }

@@ -16,6 +16,11 @@ var (
 	// during shutdown needs no branch of its own.
 	ErrClosed = fmt.Errorf("%w: the cache is closed", ErrMiss)
 
+	// ErrGone is an [ErrMiss] too: what a [Reader] was reading has been
+	// dropped, replaced, evicted or shredded meanwhile, or is damaged or
+	// unreadable. Whoever needs the rest asks the source for that version.
+	ErrGone = fmt.Errorf("%w: the entry went while it was read", ErrMiss)
+
 	// ErrFenced says that the key was revoked or dropped, or everything
 	// became suspect, after the fence was captured. Nothing was inserted.
 	ErrFenced = errors.New("diskcache: the fence has moved, nothing was inserted")

@@ -46,21 +46,28 @@ func (c *Cache) fromDisk(s *shard, hash uint64, key string) (Entry, error) {
 			c.expired.Add(1)
 			err = ErrMiss
 		}
-		if errors.Is(err, errOtherKey) || bypassed(err) {
-			break
-		}
 		if err != nil {
-			c.discard(s, hash, sl, err)
+			if c.unusable(s, hash, sl, err) {
+				break
+			}
 			continue // perhaps somebody has stored a new one
 		}
 		if e, ok := c.promote(s, sl, key, &r, data); ok {
 			return e, nil
 		}
 	}
-	s.mu.Lock()
-	s.misses++
-	s.mu.Unlock()
+	s.missed()
 	return Entry{}, ErrMiss
+}
+
+// unusable deals with a record that could not be read, and reports whether there is
+// no point in looking again.
+func (c *Cache) unusable(s *shard, hash uint64, sl slot, err error) (final bool) {
+	if errors.Is(err, errOtherKey) || bypassed(err) {
+		return true
+	}
+	c.discard(s, hash, sl, err)
+	return false
 }
 
 func bypassed(err error) bool { return errors.Is(err, errTripped) || errors.Is(err, errStalled) }

@@ -32,6 +32,12 @@ func (s *shard) slot(hash uint64) (slot, bool) {
 	return *sl, true
 }
 
+func (s *shard) missed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.misses++
+}
+
 // newest is the highest sequence number that the shard has for the hash.
 func (s *shard) newest(hash uint64) uint64 {
 	seq := uint64(0)
