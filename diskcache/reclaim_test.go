@@ -105,27 +105,28 @@ func TestDropDuringACopyIsNotUndone(t *testing.T) {
 		}
 	})
 	for round := 0; c.Stats().Reinserted < 80; round++ {
-		key := fmt.Sprint("k", round%20)
-		mustPut(t, c, key, NewView(content(key, round, 500)), fmt.Sprint(round))
-		for range 50 {
-			if e, err := c.Get(key); err == nil && !is(e, content(key, round, 500)) {
-				t.Error("wrong bytes")
-			}
-			_, _ = c.Get(fmt.Sprint("k", (round+7)%20))
+		for k := range 20 {
+			mustPut(t, c, fmt.Sprint("k", k), NewView(content("k", round, 500)), fmt.Sprint(round))
 		}
-		c.Drop(key)
-		wantMiss(t, c, key)
-		if round%20 >= 10 { // the others stay dropped
-			mustPut(t, c, key, NewView(content(key, round, 500)), fmt.Sprint(round))
+		// Until the first are being copied; what is dropped then may be on its way.
+		for before := c.Stats().Reinserted; c.Stats().Reinserted == before; {
+			for k := range 20 {
+				if e, err := c.Get(fmt.Sprint("k", k)); err == nil && !is(e, content("k", round, 500)) {
+					t.Fatal("wrong bytes")
+				}
+			}
+		}
+		for k := range 10 { // the others stay
+			key := fmt.Sprint("k", k)
+			c.Drop(key)
+			wantMiss(t, c, key)
 		}
 	}
 	stop.Store(true)
 	wg.Wait()
 	killed := open4test(t, writeFolder(t, onDisk(t, dir)), o)
 	for i := range 10 {
-		if _, err := c.Get(fmt.Sprint("k", i)); err == nil {
-			continue // put, and not yet dropped, when the loop ended
-		}
+		wantMiss(t, c, fmt.Sprint("k", i))
 		wantMiss(t, killed, fmt.Sprint("k", i))
 	}
 	if st := c.Stats(); st.Damaged+st.DiskErrors > 0 {
