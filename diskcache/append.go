@@ -5,8 +5,18 @@ import "fmt"
 // draft is a record that has not got its place yet.
 type draft struct {
 	record
-	body  []byte // after the codec, all chunks
+	body  []byte  // after the codec, all chunks
+	from  *lifted // instead, of what is copied; body is then chunk 0 alone
+	apart *spool  // where the body has been written already; body is then its secret
 	queue int
+}
+
+// first is what the first message has of the body.
+func (dr *draft) first() []byte {
+	if dr.from != nil || dr.apart != nil {
+		return dr.body
+	}
+	return dr.body[:len(dr.body)-dr.bodyBehind()]
 }
 
 // placed is a record that has been written. Its holder owns a reference to the
@@ -42,6 +52,11 @@ func (d *disk) append(dr *draft, allowed func() bool) (placed, error) {
 }
 
 func (d *disk) appendChecked(dr *draft, allowed func() bool) (placed, error) {
+	if n := dr.header().total(); n > d.limit/2 {
+		return placed{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, n)
+	} else if n > d.segmentBytes/2 {
+		return d.appendApart(dr, allowed)
+	}
 	sc := d.getScratch()
 	defer d.putScratch(sc)
 	sealer, err := d.sealer(dr)
@@ -54,7 +69,6 @@ func (d *disk) appendChecked(dr *draft, allowed func() bool) (placed, error) {
 	}
 	if dr.chunks() > 1 {
 		if err := d.writeRest(p.place, dr, sealer.body, meta, sc); err != nil {
-			d.abandon(p.seg)
 			p.seg.release()
 			return placed{}, err
 		}
@@ -65,10 +79,6 @@ func (d *disk) appendChecked(dr *draft, allowed func() bool) (placed, error) {
 // reserve gives the draft a place and writes its first part there.
 func (d *disk) reserve(dr *draft, allowed func() bool, sealer *sealer, sc *scratch) (placed, []byte, error) {
 	h := dr.header()
-	n := h.total()
-	if n > d.limit/2 {
-		return placed{}, nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, n)
-	}
 	if !d.gate.tryLock() {
 		return placed{}, nil, errStalled
 	}
@@ -79,7 +89,7 @@ func (d *disk) reserve(dr *draft, allowed func() bool, sealer *sealer, sc *scrat
 	if !allowed() {
 		return placed{}, nil, ErrFenced
 	}
-	seg, err := d.segmentFor(n, dr.queue)
+	seg, err := d.segmentFor(h.total(), dr.queue)
 	if err != nil {
 		return placed{}, nil, d.failed(err)
 	}
@@ -92,7 +102,6 @@ func (d *disk) reserve(dr *draft, allowed func() bool, sealer *sealer, sc *scrat
 	first, meta := sealFirst(p, dr, sealer.body, sc)
 	if err := d.writeAt(seg, first, p.off); err != nil {
 		// The next record overwrites what little was written.
-		d.abandonLocked(seg)
 		return placed{}, nil, d.failed(err)
 	}
 	seg.refs.Add(1)

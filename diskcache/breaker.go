@@ -56,6 +56,16 @@ func (b *breaker) enter() error {
 	return nil
 }
 
+// guard writes to the disk if it may be used.
+func (d *disk) guard(write func() error) error {
+	if err := d.breaker.enter(); err != nil {
+		return err
+	}
+	err := write()
+	d.breaker.exit(writing, deviceError(err))
+	return err
+}
+
 // exit tells how it went. Damage and a full disk say nothing about the device, and
 // writes that succeed nothing about reads.
 func (b *breaker) exit(how int, err error) {

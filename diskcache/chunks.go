@@ -6,11 +6,13 @@ func (o *opened) body(sc *scratch) (View, error) {
 		return View{}, errDamaged
 	}
 	out := unzeroed(int(o.size))
-	from, to := o.bounds(0)
-	if err := o.into(out[from:to], o.chunk); err != nil {
-		return View{}, err
+	if !o.apart {
+		from, to := o.bounds(0)
+		if err := o.into(0, out[from:to], o.chunk); err != nil {
+			return View{}, err
+		}
 	}
-	if o.chunks() == 1 {
+	if o.chunks() == o.firstBehind() {
 		return NewView(out), nil
 	}
 	if err := o.behind(out, sc); err != nil {
@@ -19,9 +21,9 @@ func (o *opened) body(sc *scratch) (View, error) {
 	return NewView(out), nil
 }
 
-// into decodes a chunk into dst, which is as long as its plaintext.
-func (o *opened) into(dst, chunk []byte) error {
-	if o.codec == codecLZ {
+// into decodes chunk n into dst, which is as long as its plaintext.
+func (o *opened) into(n int, dst, chunk []byte) error {
+	if o.codecOf(n) == codecLZ {
 		return decompress(dst, chunk)
 	}
 	if len(chunk) != len(dst) {
@@ -31,16 +33,27 @@ func (o *opened) into(dst, chunk []byte) error {
 	return nil
 }
 
-// offset returns where sealed chunk n > 0 is in the record.
+// offset returns where sealed chunk n is in the record.
 func (o *opened) offset(n int) int64 {
-	off := int64(headerBytes + headSealed + o.header.len())
+	off := int64(0)
+	if !o.apart {
+		off = int64(headerBytes + headSealed + o.header.len())
+	}
 	if o.codec == codecPlain {
 		return off + int64(n-1)*(int64(o.record.chunk)+sealOverhead)
 	}
-	for i := 1; i < n; i++ {
+	for i := o.firstBehind(); i < n; i++ {
 		off += int64(o.encoded(i)) + sealOverhead
 	}
 	return off
+}
+
+// chunksAAD is what the chunks that are not in the first message are bound to.
+func (o *opened) chunksAAD(b []byte) chunkAAD {
+	if o.apart {
+		return appendApart(b)
+	}
+	return o.appendChunk(b, &o.record, o.meta)
 }
 
 // behind opens the chunks behind the first, on several cores if there are many.
@@ -48,12 +61,12 @@ func (o *opened) behind(out []byte, sc *scratch) error {
 	if o.size >= parallelBytes {
 		return o.parallel(out)
 	}
-	return o.chunksFrom(1, o.chunks(), out, sc)
+	return o.chunksFrom(o.firstBehind(), o.chunks(), out, sc)
 }
 
 // chunksFrom opens chunks from up to, but without, to.
 func (o *opened) chunksFrom(from, to int, out []byte, sc *scratch) error {
-	aad := o.appendChunk(nil, &o.record, o.meta)
+	aad := o.chunksAAD(nil)
 	off := o.offset(from)
 	for n := from; n < to; n++ {
 		sealed, err := o.sealedChunk(n, off, sc)
@@ -83,17 +96,18 @@ func (o *opened) sealedChunk(n int, off int64, sc *scratch) ([]byte, error) {
 // openChunk opens chunk n into dst, which is as long as its plaintext: what is
 // stored plain, directly.
 func (o *opened) openChunk(n int, sealed []byte, aad chunkAAD, dst []byte, sc *scratch) error {
+	plain := o.codecOf(n) == codecPlain
 	buf := sc.lens[:0]
-	if o.codec == codecPlain {
+	if plain {
 		buf = dst[:0]
 	}
 	got, err := o.aead.Open(buf, nil, sealed, aad.of(n, n == o.chunks()-1))
-	if err != nil || o.codec == codecPlain && len(got) != len(dst) {
+	if err != nil || plain && len(got) != len(dst) {
 		return errDamaged
 	}
-	if o.codec == codecPlain {
+	if plain {
 		return nil
 	}
 	sc.lens = got
-	return o.into(dst, got)
+	return o.into(n, dst, got)
 }

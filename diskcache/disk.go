@@ -93,11 +93,11 @@ func (d *disk) delete(s *segment) {
 	s.release()
 }
 
-// oldest returns the segment of a queue that would go first, but not the one
-// that is being written to, nor the spared.
+// oldest returns the segment of a queue that would go first, but not one that is
+// being written to, nor the spared.
 func (d *disk) oldest(q int, spared *segment) *segment {
 	for _, s := range d.queues[q].order {
-		if s != spared && s != d.active[q] {
+		if s != spared && s != d.active[q] && !s.writing.Load() {
 			return s
 		}
 	}
@@ -171,8 +171,9 @@ func (d *disk) usage() (bytes int64, segments int) {
 	return d.used.Load(), d.table.len()
 }
 
-// close seals what is being written, so that the next start need not scan it, and
-// closes every file once its last reader has gone.
+// close seals what is being written, so that the next start need not scan it,
+// deletes what cannot become complete any more, and closes every file once its last
+// reader has gone.
 func (d *disk) close() {
 	d.gate.lock()
 	defer d.gate.unlock()
@@ -185,6 +186,10 @@ func (d *disk) close() {
 		}
 	}
 	for _, s := range d.table.all() {
+		if s.writing.Load() {
+			d.delete(s)
+			continue
+		}
 		d.queues[s.q].remove(s)
 		if d.table.remove(s) {
 			s.release()

@@ -17,6 +17,10 @@
 //   - Nothing readable on disk: neither data, nor keys, nor what belongs to
 //     them. What shows is how long each record is after compression, and whether
 //     it is of a group, but not of which.
+//   - Nothing by halves. A stream is an entry once [Writer.Commit] has returned nil,
+//     with all that was declared. Of one that was aborted, fenced, cut off by an error,
+//     or whose process was killed, nothing is left but space that is reclaimed. What
+//     is read in ranges is authenticated like everything, and of one version.
 //   - Nothing stale through a race. A [Fence], captured before the fetch, says
 //     whether the key has been revoked, dropped or made suspect, or its group
 //     shredded since; if so, [Cache.Put] inserts nothing. The check and the
@@ -61,8 +65,9 @@
 //   - Salvage: a flipped bit in the length or head of a record costs the
 //     records behind it in that segment if its index blocks are damaged, too.
 //   - Sharing. A folder belongs to one process; a second Open is refused.
-//   - Data larger than half of MaxBytes, or than memory: a record is written
-//     from, and read into, one run of bytes.
+//   - Data larger than half of MaxBytes, or than 256 GiB.
+//   - That a large entry can be read to its end: a [Reader] does not keep its entry
+//     from being evicted. What it has not read by then, it answers with [ErrGone].
 //
 // # Use
 //
@@ -88,10 +93,15 @@
 // captures a fence, writes, and Puts with that fence; after a write whose
 // outcome is unknown, and for the writes of others, [Cache.Drop].
 //
+// Data that are large or come in pieces are put by [Cache.Create] or
+// [Cache.PutFrom] and read by [Cache.Open], whole or in ranges, in two MiB of memory.
+// Put and Get hold them in memory whole.
+//
 // # How it works
 //
 // Records are appended to segment files, about 256 of them for MaxBytes; a
-// record above half a segment has a file of its own. An index in memory (index.go)
+// record above half a segment has a file of its own (apart.go), which a stream fills
+// before it is known what it will be. An index in memory (index.go)
 // maps the keyed hash of a key to file and offset in 32 bytes without a pointer.
 // The key itself is in the sealed metadata only and is compared there, so two keys
 // with one hash cost each other a miss. Nothing in a file is ever overwritten.
@@ -102,7 +112,7 @@
 // crash, is scanned. Drops have files of their own, since they must outlive the
 // records that they void. Of several records of a key the one with the highest
 // sequence number counts. Formats are specified beside their constants: header.go
-// (files), record.go (records), block.go (index), drops.go, secrets.go, seal.go
+// (files), record.go and apart.go (records), block.go (index), drops.go, secrets.go, seal.go
 // (encryption), key.go and folder.go.
 //
 // The random cache key is wrapped by the caller's [KeyWrapper] and stored beside

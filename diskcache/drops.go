@@ -142,7 +142,9 @@ func (d *disk) dropFile() (*dropFile, error) {
 func (d *disk) prune() {
 	born := uint64(math.MaxUint64)
 	for _, s := range *d.table.byNumber.Load() {
-		born = min(born, s.born)
+		if !s.writing.Load() { // else its record will be younger than every drop
+			born = min(born, s.born)
+		}
 	}
 	for len(d.drops.files) > 0 && d.drops.files[0].highest <= born {
 		d.deleteDrops(d.drops.files[0])
@@ -165,7 +167,7 @@ func (d *disk) deleteDrops(f *dropFile) {
 func (d *disk) evictForDrops() bool {
 	segments := slices.Collect(func(yield func(*segment) bool) {
 		for _, s := range *d.table.byNumber.Load() {
-			if !yield(s) {
+			if !s.writing.Load() && !yield(s) {
 				return
 			}
 		}

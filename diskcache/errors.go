@@ -25,6 +25,9 @@ var (
 	// became suspect, after the fence was captured. Nothing was inserted.
 	ErrFenced = errors.New("diskcache: the fence has moved, nothing was inserted")
 
+	// ErrIncomplete says that a stream had another length than was declared.
+	ErrIncomplete = errors.New("diskcache: the stream is not as long as was declared")
+
 	// ErrInvalid says that a key, a version or a blob is outside its limits.
 	ErrInvalid = errors.New("diskcache: invalid argument")
 

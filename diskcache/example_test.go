@@ -6,9 +6,11 @@ import (
 	"crypto/cipher"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/hipaakit/hipaakit/diskcache"
 )
@@ -128,4 +130,44 @@ func ExampleCache_Confirm() {
 	// <nil> true
 	// true
 	// <nil> false
+}
+
+// An upload that also fills the cache: the version is known only once it is over.
+func ExampleCache_Create() {
+	dir, remove := folder()
+	defer remove()
+	cache, err := diskcache.Open(context.Background(), dir, diskcache.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cache.Close()
+
+	key := "images/1.dcm"
+	cache.Revoke(key) // fetches under way are of what was before
+	fence := cache.Fence(key)
+	upload := strings.NewReader("a large image")
+	w, err := cache.Create(key, upload.Size(), fence)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Abort()
+	server := io.Discard
+	if _, err := io.Copy(io.MultiWriter(server, w), upload); err != nil {
+		log.Fatal(err)
+	}
+	if err := w.Commit(diskcache.Meta{Version: `"etag"`}); err != nil {
+		log.Fatal(err)
+	}
+
+	r, err := cache.Open(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Close()
+	part := make([]byte, 5)
+	if _, err := r.ReadAt(part, 8); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(r.Size(), string(part), r.Info().Version)
+	// Output: 13 image "etag"
 }

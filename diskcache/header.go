@@ -17,7 +17,7 @@ import (
 //	16  32  file id, random
 //	48   8  be64 sequence number when the file was made: everything in it is younger
 //	56   1  queue: 0 probation, 1 main, 2 drops
-//	57   1  1 if the file was made for one large record, else 0
+//	57   1  1 if the file was made for one large record (apart.go), else 0
 //	58   6  zero
 //	64  28  nothing, sealed under the file's key: who has not the cache key cannot
 //	        make a file whose number or sequence number is believed

@@ -2,6 +2,7 @@ package diskcache
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,14 +53,22 @@ func child(dir string) {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(round), uint64(w)))
 			for n := round * 1_000_000; ; n++ {
-				childStep(c, rng, fmt.Sprintf("key-%d-%d", w, rng.IntN(15)), n)
+				childStep(c, rng, fmt.Sprintf("key-%d-%d", w, rng.IntN(15)), n, maxBytes)
 			}
 		})
 	}
 	wg.Wait()
 }
 
-func childStep(c *Cache, rng *rand.Rand, key string, n int) {
+func childPut(c *Cache, key string, n, size int) error {
+	m := Meta{Version: fmt.Sprint(n)}
+	if n%25 == 0 {
+		return c.PutFrom(context.Background(), key, bytes.NewReader(content(key, n, size)), -1, m, c.Fence(key))
+	}
+	return c.Put(key, NewView(content(key, n, size)), m, c.Fence(key))
+}
+
+func childStep(c *Cache, rng *rand.Rand, key string, n int, maxBytes int64) {
 	switch rng.IntN(8) {
 	case 0, 1:
 		fmt.Printf("begin %s drop 0 0\n", key)
@@ -74,8 +83,15 @@ func childStep(c *Cache, rng *rand.Rand, key string, n int) {
 	if rng.IntN(4) == 0 {
 		size = rng.IntN(400 << 10)
 	}
+	if n%25 == 0 { // a stream, of up to two megabytes
+		size = rng.IntN(2 << 20)
+		if maxBytes < 64<<20 {
+			size /= 8
+		}
+	}
 	fmt.Printf("begin %s put %d %d\n", key, n, size)
-	if err := c.Put(key, NewView(content(key, n, size)), Meta{Version: fmt.Sprint(n)}, c.Fence(key)); err != nil {
+	err := childPut(c, key, n, size)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -28,7 +28,7 @@ func (l *loader) segment(ctx context.Context, s *segment) {
 		return
 	}
 	err := l.blocks(s)
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, errDamaged) && !s.solo { // which is whole, or of no use
 		err = l.scan(ctx, s)
 	}
 	l.insert()
@@ -70,6 +70,7 @@ func (l *loader) sealed(s, t *segment) {
 	l.d.gate.lock()
 	defer l.d.gate.unlock()
 	s.last, s.records, s.highest = t.last, t.records, t.highest
+	s.end.Store(t.last)
 	l.d.raise(t.highest)
 }
 

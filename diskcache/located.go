@@ -15,13 +15,13 @@ type located struct {
 
 // locate makes a located of a record that has just been opened.
 func (o *opened) locate(sl slot) *located {
-	l := &located{slot: sl, opened: *o, aad: o.appendChunk(nil, &o.record, o.meta)}
+	l := &located{slot: sl, opened: *o, aad: o.chunksAAD(nil)}
 	l.lens = bytes.Clone(o.lens)
-	l.seg, l.meta, l.opened.chunk, l.raw = nil, nil, nil, nil
+	l.seg, l.meta, l.opened.chunk, l.raw, l.head, l.first = nil, nil, nil, nil, nil, nil
 	l.key, l.version, l.name, l.blob = nil, nil, nil, nil
 	l.at = make([]int64, 0, o.chunks())
-	off := l.offset(1)
-	for n := 1; n < o.chunks(); n++ {
+	off := l.offset(o.firstBehind())
+	for n := o.firstBehind(); n < o.chunks(); n++ {
 		l.at = append(l.at, off)
 		off += int64(o.encoded(n)) + sealOverhead
 	}
@@ -41,7 +41,7 @@ func (d *disk) chunk(l *located, n int, dst []byte) error {
 func (d *disk) chunkChecked(l *located, n int, dst []byte) error {
 	sc := d.getScratch()
 	defer d.putScratch(sc)
-	if n == 0 { // it is part of the first message
+	if n < l.firstBehind() { // it is part of the first message
 		o, err := d.open(l.slot, sc)
 		if err != nil {
 			return err
@@ -50,7 +50,7 @@ func (d *disk) chunkChecked(l *located, n int, dst []byte) error {
 		if o.size != l.size || o.record.chunk != l.record.chunk {
 			return errDamaged
 		}
-		return o.into(dst, o.chunk)
+		return o.into(n, dst, o.chunk)
 	}
 	seg := d.table.acquire(l.slot.file)
 	if seg == nil {
@@ -58,7 +58,7 @@ func (d *disk) chunkChecked(l *located, n int, dst []byte) error {
 	}
 	defer seg.release()
 	sc.encoded = grow(sc.encoded, l.encoded(n)+sealOverhead)
-	if err := seg.readAt(sc.encoded, l.off+l.at[n-1]); err != nil {
+	if err := seg.readAt(sc.encoded, l.off+l.at[n-l.firstBehind()]); err != nil {
 		return err
 	}
 	// Others read with the same located.

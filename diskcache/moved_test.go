@@ -40,7 +40,10 @@ func (h thief) take(key string) loot {
 // put writes a record over another.
 func (h thief) put(record []byte, over loot) {
 	h.t.Helper()
-	if len(record) != len(over.record) || !bytes.Equal(record[:headerBytes], over.record[:headerBytes]) {
+	header := func(b []byte) bool { // at the beginning or, in a file of its own, at the end
+		return bytes.Equal(b[:headerBytes], over.record[:headerBytes]) || bytes.Equal(b[len(b)-headerBytes:], over.record[len(b)-headerBytes:])
+	}
+	if len(record) != len(over.record) || !header(record) {
 		h.t.Fatal("the records differ in length, which would be noticed too easily")
 	}
 	f, err := os.OpenFile(over.path, os.O_RDWR, 0)
@@ -135,22 +138,37 @@ func TestRenamedFileIsAMiss(t *testing.T) {
 	}
 }
 
+// TestExchangedChunksAreAMiss: in a segment, in a file of its own, and of a stream.
 func TestExchangedChunksAreAMiss(t *testing.T) {
-	h := newThief(t)
-	data := content("k", 1, 4*chunkPlain)
-	mustPut(t, h.c, "k", NewView(data), "1")
-	l := h.take("k")
-	const sealed = chunkPlain + sealOverhead
-	changed := bytes.Clone(l.record)
-	body, was := changed[len(changed)-3*sealed:], l.record[len(changed)-3*sealed:]
-	copy(body, was[sealed:2*sealed]) // neither is the last
-	copy(body[sealed:], was[:sealed])
-	h.put(changed, l)
-	for _, want := range []bool{false, true} { // it is the order, nothing else
-		copied := open4test(t, writeFolder(t, onDisk(t, h.dir)), damageOptions())
-		if e, err := copied.Get("k"); want != (err == nil) || want && !is(e, data) {
-			t.Errorf("in the right order %v: %v", want, err)
+	for name, maxBytes := range map[string]int64{"segment": 1 << 30, "file": 16 << 20, "stream": 16 << 20} {
+		h := newThief(t)
+		o := damageOptions()
+		o.MaxBytes = maxBytes
+		h.c = reopen(t, h.c, h.dir, o)
+		data := noise(5*streamChunk + 100)
+		if name == "stream" {
+			if err := h.c.PutFrom(t.Context(), "k", bytes.NewReader(data), -1, Meta{}, h.c.Fence("k")); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			mustPut(t, h.c, "k", NewView(data), "1")
 		}
-		h.put(l.record, l)
+		l := h.take("k")
+		where, err := h.c.disk.locate(l.slot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, two := where.at[1], where.at[2] // neither is the last
+		changed, sealed := bytes.Clone(l.record), two-one
+		copy(changed[one:], l.record[two:][:sealed])
+		copy(changed[two:], l.record[one:][:sealed])
+		h.put(changed, l)
+		for _, want := range []bool{false, true} { // it is the order, nothing else
+			copied := open4test(t, writeFolder(t, onDisk(t, h.dir)), o)
+			if e, err := copied.Get("k"); want != (err == nil) || want && !is(e, data) {
+				t.Errorf("%s: in the right order %v: %v", name, want, err)
+			}
+			h.put(l.record, l)
+		}
 	}
 }

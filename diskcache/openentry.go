@@ -96,7 +96,7 @@ func (d *disk) look(sl slot, key string, sc *scratch) (r record, v View, l *loca
 	if string(o.key) != key {
 		return record{}, View{}, nil, errOtherKey
 	}
-	if o.chunks() > 1 {
+	if o.chunks() > 1 || o.apart {
 		return o.record, View{}, o.locate(sl), nil
 	}
 	v, err = o.body(sc)

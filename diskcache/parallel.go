@@ -16,12 +16,13 @@ const maxWorkers = 4
 
 // parallel opens the chunks behind the first, each worker a run of them.
 func (o *opened) parallel(out []byte) error {
-	behind := o.chunks() - 1
+	first := o.firstBehind()
+	behind := o.chunks() - first
 	workers := min(runtime.GOMAXPROCS(0), maxWorkers, behind)
 	errs := make([]error, workers)
 	var wg sync.WaitGroup
 	for w := range workers {
-		from, to := 1+behind*w/workers, 1+behind*(w+1)/workers
+		from, to := first+behind*w/workers, first+behind*(w+1)/workers
 		wg.Go(func() { errs[w] = o.chunksFrom(from, to, out, &scratch{}) })
 	}
 	wg.Wait()

@@ -19,9 +19,14 @@ func (c *Cache) Put(key string, data View, m Meta, f Fence) error {
 	}
 	defer c.leave()
 	hash := c.hash(key)
+	return c.writing(hash, func() error { return c.put(hash, key, data, m, f) })
+}
+
+// writing calls what may put a record of that hash on disk.
+func (c *Cache) writing(hash uint64, put func() error) error {
 	writing := &c.clock.writing[hash%buckets]
 	writing.Add(1)
-	err := c.put(hash, key, data, m, f)
+	err := put()
 	writing.Add(-1)
 	if errors.Is(err, ErrFenced) {
 		c.fenced.Add(1)
@@ -90,10 +95,14 @@ func (c *Cache) write(r *record, data View, f Fence) (placed, error) {
 	if c.ready() {
 		d.tend(dr.header().total())
 	}
-	p, err := d.append(dr, func() bool {
-		return c.clock.holds(r.hash, f) && c.clock.allows(r.group, f) && d.groups.alive(r.group)
-	})
-	return p, err
+	return d.append(dr, c.allowed(r, f))
+}
+
+// allowed returns what the disk asks before it gives a record its number.
+func (c *Cache) allowed(r *record, f Fence) func() bool {
+	return func() bool {
+		return c.clock.holds(r.hash, f) && c.clock.allows(r.group, f) && c.disk.groups.alive(r.group)
+	}
 }
 
 // commit makes the record current, if its fence holds. The check and the insert
@@ -102,13 +111,17 @@ func (c *Cache) write(r *record, data View, f Fence) (placed, error) {
 // Suspect is called is itself suspect.
 func (c *Cache) commit(key string, r *record, data View, f Fence, p *placed) error {
 	it := c.item(r.hash, key, r, data)
+	return c.commitItem(it, f, p, c.memory.admits(it.cost()))
+}
+
+// commitItem is commit; keep says whether in memory, too.
+func (c *Cache) commitItem(it *item, f Fence, p *placed, keep bool) error {
 	it.epoch.Store(f.epoch)
 	cost := it.cost()
-	keep := c.memory.admits(cost)
 	if keep {
 		c.reserve(cost)
 	}
-	s := c.shard(r.hash)
+	s := c.shard(it.hash)
 	s.mu.Lock()
 	replaced, current, err := c.insert(s, it, f, p, keep)
 	s.mu.Unlock()
@@ -125,7 +138,7 @@ func (c *Cache) commit(key string, r *record, data View, f Fence, p *placed) err
 	if p != nil && err != nil {
 		// Its record is complete: were the key dropped later, that Drop would
 		// find nothing to void.
-		c.writeDrop(r.hash, 0)
+		c.writeDrop(it.hash, 0)
 	}
 	return err
 }

@@ -41,8 +41,11 @@ type opened struct {
 	record
 	aead  cipher.AEAD
 	meta  []byte
-	chunk []byte // the first, after the codec
-	raw   []byte // what has been read of the record
+	chunk []byte // the first, after the codec; of a record apart, its secret
+	raw   []byte // what has been read of the record, from its beginning
+	head  []byte // sealed
+	first []byte // sealed
+	apart bool
 }
 
 // open reads and opens the first message of the record at sl. The caller releases
@@ -63,6 +66,7 @@ func (d *disk) open(sl slot, sc *scratch) (*opened, error) {
 func (o *opened) openFirst(d *disk, seg *segment, sl slot, sc *scratch) error {
 	o.place = place{seg: seg, off: int64(sl.off)}
 	o.hash, o.seq, o.group, o.replaces = sl.hash, sl.seq(), groupID{}, false // the rest is set below
+	o.apart = seg.solo
 	if err := o.readFirst(int(min(sl.size, readAhead)), sc); err != nil {
 		return err
 	}
@@ -72,23 +76,36 @@ func (o *opened) openFirst(d *disk, seg *segment, sl slot, sc *scratch) error {
 	if err := d.aeadFor(o, sc); err != nil {
 		return err
 	}
-	first := o.raw[headerBytes+headSealed:][:o.header.len()]
 	sc.aad = o.appendFirst(sc.aad[:0], labelFirst, o.hash, o.seq)
-	plain, err := o.aead.Open(sc.meta[:0], nil, first, sc.aad)
+	plain, err := o.aead.Open(sc.meta[:0], nil, o.first, sc.aad)
 	if err != nil {
 		return errDamaged
 	}
 	sc.meta = plain
 	chunk, ok := o.parseMeta(plain)
-	if !ok || o.record.rest() != o.header.rest {
+	if !ok || o.from(o.firstBehind()) != o.header.rest {
 		return errDamaged
 	}
 	o.chunk, o.meta = chunk, plain[:len(plain)-len(chunk)]
+	if o.apart {
+		return o.unlock(d)
+	}
 	return nil
+}
+
+// firstBehind is the first chunk that is not in the first message.
+func (o *opened) firstBehind() int {
+	if o.apart {
+		return 0
+	}
+	return 1
 }
 
 // readFirst reads n bytes of the record, or more if its first message is longer.
 func (o *opened) readFirst(n int, sc *scratch) error {
+	if o.apart {
+		return o.readLast(sc)
+	}
 	if n < headerBytes+headSealed {
 		return errDamaged
 	}
@@ -107,6 +124,7 @@ func (o *opened) readFirst(n int, sc *scratch) error {
 		}
 	}
 	o.header, o.raw = h, sc.sealed
+	o.head, o.first = o.raw[headerBytes:][:headSealed], o.raw[headerBytes+headSealed:][:h.len()]
 	return nil
 }
 
@@ -117,7 +135,7 @@ func (d *disk) aeadFor(o *opened, sc *scratch) error {
 		o.aead = o.seg.aead
 		return nil
 	}
-	r, err := o.place.openHead(o.raw[headerBytes:], sc)
+	r, err := o.place.openHead(o.head, sc)
 	if err != nil {
 		return err
 	}
@@ -157,34 +175,6 @@ func (d *disk) readMeta(sl slot) (key string, m Meta, stored int64, err error) {
 	defer o.seg.release()
 	m = Meta{Version: string(o.version), Group: string(o.name), Blob: bytes.Clone(o.blob)}
 	return string(o.key), m, o.stored, nil
-}
-
-// lift reads a record for copying: opened, but not decoded.
-func (d *disk) lift(sl slot) (dr *draft, err error) {
-	if err := d.breaker.enter(); err != nil {
-		return nil, err
-	}
-	defer func() { d.breaker.exit(reading, deviceError(err)) }()
-	sc := newScratch().(*scratch)
-	o, err := d.open(sl, sc)
-	if err != nil {
-		return nil, err
-	}
-	defer o.seg.release()
-	dr = &draft{record: o.record}
-	dr.body = append(make([]byte, 0, len(o.chunk)+dr.bodyBehind()), o.chunk...)
-	aad, off, chunks := o.appendChunk(nil, &o.record, o.meta), o.offset(1), &scratch{}
-	for n := 1; n < o.chunks(); n++ {
-		sealed, err := o.sealedChunk(n, off, chunks)
-		if err != nil {
-			return nil, err
-		}
-		off += int64(len(sealed))
-		if dr.body, err = o.aead.Open(dr.body, nil, sealed, aad.of(n, n == o.chunks()-1)); err != nil {
-			return nil, errDamaged
-		}
-	}
-	return dr, nil
 }
 
 // deviceError returns err if it says something about the disk.

@@ -154,7 +154,8 @@ func TestDamagedChunkFailsAndTheRestIsRight(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := r.record.Load().chunks() - 1
-		at := int(r.record.Load().off+r.record.Load().at[last-1]) + 20
+		chunks := r.record.Load().at
+		at := int(r.record.Load().off+chunks[len(chunks)-1]) + 20
 		data[at] ^= 1
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)

@@ -129,7 +129,11 @@ func (d *disk) keep(sl slot, e entry) bool {
 		return d.requeue(sl)
 	}
 	dr, err := d.lift(sl)
-	if err != nil || d.index.expiredNow(dr.stored) {
+	if err != nil {
+		return false
+	}
+	defer dr.from.close()
+	if d.index.expiredNow(dr.stored) {
 		return false
 	}
 	dr.queue, dr.replaces = mainQueue, e.replaces

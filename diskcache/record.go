@@ -32,7 +32,11 @@ import "encoding/binary"
 //	25  2  be16 length of the group
 //	27  4  be32 length of the blob
 //	31     with codec LZ: be32 length after the codec of each chunk but the first
+//	       with codec 128: of each chunk, be32 codec << 30 | length after the codec
 //	       key, version, group, blob
+//
+// A large record, whose body may have been written before anything of this was
+// known, has another order and a file of its own; see apart.go.
 //
 // The lengths in front are all that is in the clear: a scan skips bodies by them.
 // A wrong one is noticed because they are associated data of everything.
@@ -66,7 +70,7 @@ type record struct {
 	stored  int64
 	size    uint64 // plaintext bytes
 	chunk   uint32 // plaintext bytes of a chunk
-	lens    []byte // be32 each: encoded lengths of chunks 1 and up, if codec is LZ
+	lens    []byte // be32 each: of chunks 1 and up, if codec is LZ; of all, if each has its own
 	key     []byte
 	version []byte
 	name    []byte // of the group
@@ -127,12 +131,15 @@ func (r *record) parseMeta(b []byte) (chunk []byte, ok bool) {
 	r.chunk = binary.BigEndian.Uint32(b[17:])
 	key, version := int(binary.BigEndian.Uint16(b[21:])), int(binary.BigEndian.Uint16(b[23:]))
 	name, blob := int(binary.BigEndian.Uint16(b[25:])), int(binary.BigEndian.Uint32(b[27:]))
-	if r.codec > codecLZ || r.chunk == 0 || r.chunk > maxChunk || r.size > 1<<48 {
+	if r.codec > codecLZ && r.codec != codecEach || r.chunk == 0 || r.chunk > maxChunk || r.size > 1<<48 {
 		return nil, false
 	}
 	lens := 0
-	if r.codec == codecLZ {
+	switch r.codec {
+	case codecLZ:
 		lens = 4 * (r.chunks() - 1)
+	case codecEach:
+		lens = 4 * r.chunks()
 	}
 	rest := b[metaFixedBytes:]
 	if len(rest) < lens+key+version+name+blob {
@@ -157,22 +164,42 @@ func (r *record) bounds(n int) (from, to uint64) {
 	return from, min(from+uint64(r.chunk), r.size)
 }
 
-// encoded is the length of chunk n > 0 after the codec.
+// codecEach says that each chunk has a codec of its own: what comes as a stream can
+// be an archive of images and text.
+const (
+	codecEach  = 128
+	codecShift = 30
+)
+
+func (r *record) codecOf(n int) byte {
+	if r.codec == codecEach {
+		return r.lens[4*n] >> 6
+	}
+	return r.codec
+}
+
+// encoded is the length of chunk n after the codec; with codec LZ, of n > 0.
 func (r *record) encoded(n int) int {
-	if r.codec == codecLZ {
+	switch r.codec {
+	case codecLZ:
 		return int(binary.BigEndian.Uint32(r.lens[4*(n-1):]))
+	case codecEach:
+		return int(binary.BigEndian.Uint32(r.lens[4*n:]) & (1<<codecShift - 1))
 	}
 	from, to := r.bounds(n)
 	return int(to - from)
 }
 
 // rest is the length of the sealed chunks behind the first message.
-func (r *record) rest() (sum uint64) {
+func (r *record) rest() uint64 { return r.from(1) }
+
+// from is the length of the sealed chunks n and up.
+func (r *record) from(n int) (sum uint64) {
 	if r.codec == codecPlain {
-		_, first := r.bounds(0)
-		return r.size - first + uint64(r.chunks()-1)*sealOverhead
+		before, _ := r.bounds(n)
+		return r.size - min(before, r.size) + uint64(r.chunks()-n)*sealOverhead
 	}
-	for n := 1; n < r.chunks(); n++ {
+	for ; n < r.chunks(); n++ {
 		sum += uint64(r.encoded(n)) + sealOverhead
 	}
 	return sum

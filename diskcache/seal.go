@@ -27,10 +27,12 @@ import (
 //	'h' || place                                       head
 //	'f' || place || be64 hash || be64 sequence number  first message: metadata, chunk 0
 //	'c' || as above || metadata without the blob || be64 n || 1 if last, else 0   chunk n
+//	's' || be64 n || 1 if last, else 0                 chunk n of a record apart
 //	'x' || place                                       index block
 //	't' || place                                       trailer
 //
-// The metadata hold the full key, the version, the length and the chunk size. So
+// where chunks apart have a key that exists for them alone; see apart.go. The
+// metadata hold the full key, the version, the length and the chunk size. So
 // somebody with access to the disk can neither copy an old record over a new one,
 // nor swap, repeat or leave out chunks. The version of the format is part of the
 // file's header, and so of the key.
@@ -40,6 +42,7 @@ const (
 	labelHead    = 'h'
 	labelFirst   = 'f'
 	labelChunk   = 'c'
+	labelApart   = 's'
 	labelBlock   = 'x'
 	labelTrailer = 't'
 )

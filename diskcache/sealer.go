@@ -33,8 +33,10 @@ func (sl *sealer) derive(d *disk, s *segment, g groupID) {
 
 // header returns the header that the draft will have.
 func (dr *draft) header() header {
-	first := len(dr.body) - dr.bodyBehind()
-	h := header{first: uint32(dr.metaBytes() + first + sealOverhead), rest: dr.rest()}
+	h := header{first: uint32(dr.metaBytes() + len(dr.first()) + sealOverhead), rest: dr.rest()}
+	if dr.apart != nil {
+		h.rest = uint64(dr.apart.size)
+	}
 	if dr.group != (groupID{}) {
 		h.first |= flagGroup
 	}
@@ -45,15 +47,29 @@ func (dr *draft) header() header {
 // message; and the metadata in plaintext.
 func sealFirst(p place, dr *draft, aead cipher.AEAD, sc *scratch) (first, meta []byte) {
 	b := p.header.appendTo(sc.sealed[:0])
-	sc.meta = dr.appendHead(sc.meta[:0])
-	sc.aad = p.appendAAD(sc.aad[:0], labelHead)
-	b = p.seg.aead.Seal(b, nil, sc.meta, sc.aad)
+	b = p.sealHead(b, dr, sc)
+	b, meta = p.sealMessage(b, dr, aead, sc)
+	sc.sealed = b
+	return b, meta
+}
 
+// sealLast returns the same of a record apart, back to front.
+func sealLast(p place, dr *draft, aead cipher.AEAD, sc *scratch) []byte {
+	b, _ := p.sealMessage(sc.sealed[:0], dr, aead, sc)
+	b = p.sealHead(b, dr, sc)
+	sc.sealed = p.header.appendTo(b)
+	return sc.sealed
+}
+
+func (p place) sealHead(b []byte, dr *draft, sc *scratch) []byte {
+	sc.aad = p.appendAAD(sc.aad[:0], labelHead)
+	return p.seg.aead.Seal(b, nil, dr.appendHead(nil), sc.aad)
+}
+
+func (p place) sealMessage(b []byte, dr *draft, aead cipher.AEAD, sc *scratch) (sealed, meta []byte) {
 	sc.meta = dr.appendMeta(sc.meta[:0])
 	n := len(sc.meta)
-	sc.meta = append(sc.meta, dr.body[:len(dr.body)-dr.bodyBehind()]...)
+	sc.meta = append(sc.meta, dr.first()...)
 	sc.aad = p.appendFirst(sc.aad[:0], labelFirst, dr.hash, dr.seq)
-	b = aead.Seal(b, nil, sc.meta, sc.aad)
-	sc.sealed = b
-	return b, sc.meta[:n]
+	return aead.Seal(b, nil, sc.meta, sc.aad), sc.meta[:n]
 }

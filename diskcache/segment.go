@@ -27,6 +27,12 @@ type segment struct {
 	// that an eviction waits for nobody.
 	refs atomic.Int32
 
+	// end is where a large record ends, from when it is complete.
+	end atomic.Int64
+
+	// writing: it is a large record's that is not complete yet. Nobody evicts it.
+	writing atomic.Bool
+
 	// The rest belongs to the disk's gate.
 	q       int     // queue it is in; large records change theirs
 	size    int64   // bytes written, or promised to a record being written

@@ -11,9 +11,6 @@ func (d *disk) segmentFor(n int64, q int) (*segment, error) {
 	if err := d.makeRoom(n); err != nil {
 		return nil, err
 	}
-	if n > d.segmentBytes/2 {
-		return d.create(q, true)
-	}
 	if s := d.active[q]; s != nil && s.full(n, d.segmentBytes) {
 		d.active[q] = nil // it stays in the table, to be read
 		if err := d.sealSegment(s); err != nil {
@@ -75,13 +72,15 @@ func (d *disk) writeRest(p place, dr *draft, aead cipher.AEAD, meta []byte, sc *
 	aad := p.appendChunk(sc.aad[:0], &dr.record, meta)
 	sc.aad = aad
 	off := p.off + headerBytes + headSealed + int64(p.header.len())
-	body := dr.body[len(dr.body)-dr.bodyBehind():]
+	body := dr.body[len(dr.first()):]
 	last := dr.chunks() - 1
 	for n := 1; n <= last; {
 		sc.sealed = sc.sealed[:0]
 		for ; n <= last && len(sc.sealed) < chunkLZ; n++ {
-			part := body[:dr.encoded(n)]
-			body = body[len(part):]
+			part, err := dr.part(n, &body)
+			if err != nil {
+				return err
+			}
 			sc.sealed = aead.Seal(sc.sealed, nil, part, aad.of(n, n == last))
 		}
 		if err := d.writeBody(p.seg, sc.sealed, off); err != nil {
@@ -105,18 +104,15 @@ func (d *disk) writeBody(s *segment, b []byte, off int64) error {
 // bodyBehind is the length of the encoded chunks behind the first.
 func (r *record) bodyBehind() int { return int(r.rest()) - (r.chunks()-1)*sealOverhead }
 
-// abandon deletes the file of a record that was not finished if it was made for
-// that record.
-func (d *disk) abandon(s *segment) {
-	d.gate.lock()
-	defer d.gate.unlock()
-	d.abandonLocked(s)
-}
-
-func (d *disk) abandonLocked(s *segment) {
-	if s.solo {
-		d.delete(s)
+// part returns chunk n > 0 of the draft, after the codec. behind is what is left of
+// the body.
+func (dr *draft) part(n int, behind *[]byte) ([]byte, error) {
+	if dr.from != nil {
+		return dr.from.next(n)
 	}
+	part := (*behind)[:dr.encoded(n)]
+	*behind = (*behind)[len(part):]
+	return part, nil
 }
 
 func (d *disk) failed(err error) error {
