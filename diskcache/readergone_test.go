@@ -108,9 +108,9 @@ func mustShredGroup(t *testing.T, c *Cache, group string) {
 // TestReaderFollowsARecordThatIsMoved, and fails once it is evicted; either way no
 // deleted file is kept open.
 func TestReaderFollowsARecordThatIsMoved(t *testing.T) {
-	c := open4test(t, newDir(t), Options{MaxBytes: 8 << 20, MemoryBytes: -1})
-	want := content("k", 1, 10<<10)
-	large := content("k", 0, chunkLZ+50<<10) // two chunks, a few KiB
+	c := open4test(t, newDir(t), Options{MaxBytes: 32 << 20, MemoryBytes: -1})
+	want := noise(10 << 10)
+	large := content("k", 0, chunkLZ+50<<10) // two chunks, some 20 KiB
 	mustPut(t, c, "large", NewView(large), "v")
 	r := mustOpen(t, c, "large")
 	first := r.record.Load().slot
