@@ -101,12 +101,14 @@ func (d *disk) reserve(dr *draft, allowed func() bool, sealer *sealer, sc *scrat
 	sealer.derive(d, seg, dr.group)
 	first, meta := sealFirst(p, dr, sealer.body, sc)
 	if err := d.writeAt(seg, first, p.off); err != nil {
-		// The next record overwrites what little was written.
+		// The next record overwrites what was written, if there is one.
+		d.strays.add(dr.hash)
 		return placed{}, nil, d.failed(err)
 	}
 	seg.refs.Add(1)
 	if err := d.note(seg, p, dr); err != nil {
 		seg.release()
+		d.strays.add(dr.hash)
 		return placed{}, nil, d.failed(err)
 	}
 	return placed{place: p, seq: dr.seq}, meta, nil

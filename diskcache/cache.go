@@ -26,6 +26,7 @@ type Cache struct {
 	entries atomic.Int64 // slots
 
 	memoryHits                        tally
+	said                              atomic.Uint64 // trip of the breaker that the log tells of
 	damaged, expired, fenced, scanned atomic.Uint64
 
 	// life is held for reading by whatever uses the disk; Close and Shred take it

@@ -25,6 +25,7 @@ type disk struct {
 	breaker breaker
 	policy  policy
 	space   space
+	strays  strays
 	scratch sync.Pool // of *scratch
 
 	// seq numbers records and drops. It is drawn under gate, so that a drop
@@ -53,6 +54,8 @@ type indexer interface {
 	forget(hash uint64, file uint32) bool
 	// moved replaces a slot by that of a copy, if it is still current.
 	moved(from, to slot) bool
+	// writing counts who may put a record of that hash on disk.
+	writing(hash uint64, n int32)
 	// expiredNow reports whether what was stored then is too old.
 	expiredNow(stored int64) bool
 }
@@ -86,6 +89,7 @@ func (d *disk) delete(s *segment) {
 	}
 	if err := d.root.Remove(s.name()); err != nil {
 		d.failures.Add(1)
+		d.strays.addAll()
 		d.log.Error("diskcache: cannot delete a segment, the folder may outgrow MaxBytes", "error", err)
 	}
 	d.queues[s.q].remove(s)
@@ -133,9 +137,11 @@ func (d *disk) evictNow(spared *segment) bool {
 func (d *disk) forgetAll(s *segment) {
 	forget := func(e entry) {
 		// An older record of the key may outlive this one.
-		if d.index.forget(e.hash, s.number) && e.replaces && d.frame(frameDrop, e.hash) != nil {
+		if _, _, ok := d.index.current(e.hash, s.number, e.off); ok && e.replaces && d.frame(frameDrop, e.hash, 0) != nil {
 			d.failures.Add(1)
+			d.strays.add(e.hash)
 		}
+		d.index.forget(e.hash, s.number)
 	}
 	for _, e := range s.pending {
 		forget(e)
@@ -143,6 +149,7 @@ func (d *disk) forgetAll(s *segment) {
 	if s.last > 0 && !s.loading {
 		if _, err := entriesOf(s, s.last, forget); err != nil {
 			d.failures.Add(1)
+			d.strays.addAll()
 		}
 	}
 }

@@ -21,21 +21,34 @@ func (c *Cache) Drop(key string) {
 			c.voidFound(hash, seq)
 		}
 	}
-	// Peers announce keys that were never stored here, by the thousand. Without a
-	// slot there is a record only if it is being written, or not yet loaded.
-	if file != 0 || !c.ready() || c.clock.writing[hash%buckets].Load() > 0 {
+	if c.mayBeOnDisk(hash, file, 0) {
 		c.writeDrop(hash, file)
 	}
+}
+
+// mayBeOnDisk reports whether there may be a record of the hash, whose slot was in
+// file (0: it had none). Peers announce keys that were never stored here, by the
+// thousand; without a slot there is a record only if it is being written, by others
+// than the caller, or not yet loaded, or a stray.
+func (c *Cache) mayBeOnDisk(hash uint64, file uint32, own int32) bool {
+	return file != 0 || !c.ready() || c.clock.writing[hash%buckets].Load() > own || c.disk.strays.has(hash)
 }
 
 // writeDrop notes the drop and deletes the file of a large record. It comes after
 // the generation has moved: a Put whose fence held when it drew its sequence
 // number has a lower one than this.
 func (c *Cache) writeDrop(hash uint64, file uint32) {
-	if err := c.disk.drop(frameDrop, hash); err != nil && !bypassed(err) {
+	if err := c.disk.drop(hash); err != nil && c.worthSaying(err) {
 		c.log.Error("diskcache: a dropped or replaced entry may be found again, as suspect, after a restart", "error", err)
 	}
 	c.disk.retire(file)
+}
+
+// worthSaying is false for all but the first error of each time that the disk is
+// bypassed.
+func (c *Cache) worthSaying(err error) bool {
+	trip := c.disk.breaker.tripped.Load()
+	return !bypassed(err) || c.said.Swap(trip) != trip
 }
 
 // Revoke moves the generation of key: fences captured before are dead. The
@@ -79,5 +92,5 @@ func (d *disk) dropAll() error {
 	if d.closed {
 		return nil
 	}
-	return d.dropLocked(frameDropAll, 0)
+	return d.dropLocked(frameDropAll, 0, 0)
 }

@@ -42,7 +42,7 @@ type dropFile struct {
 	aead    cipher.AEAD
 	f       file // nil: complete
 	size    int64
-	highest uint64 // sequence number in it
+	highest uint64 // sequence number when its last frame was written, or later
 }
 
 func (f *dropFile) aad(off int64) []byte {
@@ -50,16 +50,22 @@ func (f *dropFile) aad(off int64) []byte {
 }
 
 // drop notes that every record of the hash written so far is void.
-func (d *disk) drop(kind byte, hash uint64) error {
-	if err := d.breaker.enter(); err != nil {
-		return err
+func (d *disk) drop(hash uint64) error { return d.void(hash, 0) }
+
+// voidRecord notes that a record is void, and every older one of its hash. One that
+// is newer is not.
+func (d *disk) voidRecord(hash, seq uint64) { _ = d.void(hash, seq+1) }
+
+// void notes that every record with a lower sequence number than below is void; 0: all.
+func (d *disk) void(hash, below uint64) error {
+	err := d.guard(func() error { return d.dropChecked(frameDrop, hash, below) })
+	if err != nil {
+		d.strays.add(hash)
 	}
-	err := d.dropChecked(kind, hash)
-	d.breaker.exit(writing, deviceError(err))
 	return err
 }
 
-func (d *disk) dropChecked(kind byte, hash uint64) error {
+func (d *disk) dropChecked(kind byte, hash, below uint64) error {
 	if !d.gate.tryLock() {
 		return errStalled
 	}
@@ -67,14 +73,15 @@ func (d *disk) dropChecked(kind byte, hash uint64) error {
 	if d.closed {
 		return ErrClosed
 	}
-	return d.dropLocked(kind, hash)
+	return d.dropLocked(kind, hash, below)
 }
 
 // dropLocked needs the gate. On a full disk it evicts and tries once more.
-func (d *disk) dropLocked(kind byte, hash uint64) error {
-	err := d.frame(kind, hash)
+func (d *disk) dropLocked(kind byte, hash, below uint64) error {
+	d.roomForDrop()
+	err := d.frame(kind, hash, below)
 	if isFull(err) && d.evictNow(nil) {
-		err = d.frame(kind, hash)
+		err = d.frame(kind, hash, below)
 	}
 	if err != nil {
 		return d.failed(err)
@@ -82,21 +89,35 @@ func (d *disk) dropLocked(kind byte, hash uint64) error {
 	return nil
 }
 
+// roomForDrop keeps drops within their bound where nothing is put. They take an
+// eighth of the room at most.
+func (d *disk) roomForDrop() {
+	limit := d.room()
+	switch {
+	case d.drops.bytes > limit/8:
+		d.evictForDrops()
+	case d.bytes+diskBlock > limit:
+		d.evictNow(nil)
+	}
+}
+
 // frame writes one frame.
-func (d *disk) frame(kind byte, hash uint64) error {
+func (d *disk) frame(kind byte, hash, below uint64) error {
 	f, err := d.dropFile()
 	if err != nil {
 		return err
 	}
-	seq := d.seq.Add(1)
+	if below == 0 {
+		below = d.seq.Add(1)
+	}
 	plain := append(make([]byte, 0, framePlain), kind)
 	plain = binary.BigEndian.AppendUint64(plain, hash)
-	plain = binary.BigEndian.AppendUint64(plain, seq)
+	plain = binary.BigEndian.AppendUint64(plain, below)
 	b := f.aead.Seal(make([]byte, 0, frameBytes), nil, plain, f.aad(f.size))
 	if _, err = f.f.WriteAt(b, f.size); err != nil {
 		return err
 	}
-	f.highest = seq
+	f.highest = d.seq.Load() // and not below: what is void may be a copy in a younger segment
 	d.grew(f, frameBytes)
 	return nil
 }
@@ -146,9 +167,10 @@ func (d *disk) prune() {
 			born = min(born, s.born)
 		}
 	}
-	for len(d.drops.files) > 0 && d.drops.files[0].highest <= born {
+	for len(d.drops.files) > 0 && d.drops.files[0].highest < born {
 		d.deleteDrops(d.drops.files[0])
 	}
+	d.strays.age(born, d.seq.Load())
 }
 
 func (d *disk) deleteDrops(f *dropFile) {

@@ -79,13 +79,16 @@ func (c *Cache) usable(s *shard, hash uint64) (slot, bool) {
 	return sl, ok && (sl.epoch != 0 || c.ready())
 }
 
-// discard forgets a record that could not be used. One that may still be on disk
-// is voided, so that no later Drop of the key need look for it.
+// discard forgets a record that could not be used. First it is voided, so that no
+// later Drop of the key need look for it; of one that is gone with its file, an older
+// one may be left.
 func (c *Cache) discard(s *shard, hash uint64, sl slot, err error) {
-	was := c.dropSeq(s, hash, sl.seq())
 	switch {
-	case errors.Is(err, ErrMiss), errors.Is(err, errGone), errors.Is(err, errShredded):
+	case errors.Is(err, errGone):
+		c.disk.strays.add(hash)
+		c.dropSeq(s, hash, sl.seq())
 		return
+	case errors.Is(err, ErrMiss), errors.Is(err, errShredded):
 	case errors.Is(err, errDamaged):
 		c.damaged.Add(1)
 		c.log.Warn("diskcache: damaged record, treated as a miss")
@@ -93,9 +96,10 @@ func (c *Cache) discard(s *shard, hash uint64, sl slot, err error) {
 		c.disk.failures.Add(1)
 		c.log.Warn("diskcache: unreadable record, treated as a miss", "error", err)
 	}
-	if was {
-		_ = c.disk.drop(frameDrop, hash)
+	if now, ok := c.peekSlot(hash); ok && now.seq() == sl.seq() {
+		c.disk.voidRecord(hash, sl.seq())
 	}
+	c.dropSeq(s, hash, sl.seq())
 }
 
 // promote returns the record as an entry and keeps it in memory, unless the slot

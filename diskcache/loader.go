@@ -144,8 +144,8 @@ func (l *loader) readDrops() {
 			l.d.log.Warn("diskcache: a file of drops cannot be read: dropped entries may be found again, as suspects", "error", err)
 		}
 		l.d.gate.lock()
-		f.highest = highest
 		l.d.raise(highest)
+		f.highest = l.d.seq.Load() // a frame does not say when it was written
 		l.d.gate.unlock()
 	}
 }

@@ -108,6 +108,7 @@ func newCache(fo *folder, key *cacheKey, o Options) *Cache {
 	}
 	d.table.init()
 	d.policy.init()
+	d.strays.init()
 	d.groups.init(o.MaxBytes)
 	d.groups.secrets.init(fo.root, o.wrap, key, &d.breaker)
 	c.disk = d

@@ -19,15 +19,14 @@ func (c *Cache) Put(key string, data View, m Meta, f Fence) error {
 	}
 	defer c.leave()
 	hash := c.hash(key)
-	return c.writing(hash, func() error { return c.put(hash, key, data, m, f) })
+	return c.counted(hash, func() error { return c.put(hash, key, data, m, f) })
 }
 
-// writing calls what may put a record of that hash on disk.
-func (c *Cache) writing(hash uint64, put func() error) error {
-	writing := &c.clock.writing[hash%buckets]
-	writing.Add(1)
+// counted calls what may put a record of that hash on disk.
+func (c *Cache) counted(hash uint64, put func() error) error {
+	c.writing(hash, 1)
 	err := put()
-	writing.Add(-1)
+	c.writing(hash, -1)
 	if errors.Is(err, ErrFenced) {
 		c.fenced.Add(1)
 	}
@@ -62,10 +61,6 @@ func (c *Cache) put(hash uint64, key string, data View, m Meta, f Fence) error {
 	if fenced := c.commit(key, &r, data, f, nil); fenced != nil {
 		return fenced
 	}
-	// The old record is still on disk, and the trouble may have been brief,
-	// or no more than a lack of room for this record: forgetting the slot
-	// would not keep the next process from finding it.
-	c.writeDrop(hash, 0)
 	return err
 }
 
@@ -81,7 +76,7 @@ func (c *Cache) onDisk(hash uint64) bool {
 	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.index.at(hash) != nil || !c.ready()
+	return s.index.at(hash) != nil || c.mayBeOnDisk(hash, 0, 1)
 }
 
 // write puts a record on disk.
@@ -125,20 +120,23 @@ func (c *Cache) commitItem(it *item, f Fence, p *placed, keep bool) error {
 	s.mu.Lock()
 	replaced, current, err := c.insert(s, it, f, p, keep)
 	s.mu.Unlock()
-	if current {
+	switch {
+	case current && p != nil:
 		c.disk.retire(replaced)
 		return nil
-	}
-	if keep {
-		c.memory.unreserve(cost)
-	}
-	if p != nil {
-		c.disk.retire(p.seg.number)
-	}
-	if p != nil && err != nil {
+	case current && c.mayBeOnDisk(it.hash, replaced, 1):
+		// The old record is still on disk, and the trouble may have been brief,
+		// or no more than a lack of room for this record: forgetting the slot
+		// would not keep the next process from finding it.
+		c.writeDrop(it.hash, replaced)
+	case p != nil:
 		// Its record is complete: were the key dropped later, that Drop would
 		// find nothing to void.
-		c.writeDrop(it.hash, 0)
+		c.disk.voidRecord(it.hash, p.seq)
+		c.disk.retire(p.seg.number)
+	}
+	if !current && keep {
+		c.memory.unreserve(cost)
 	}
 	return err
 }
@@ -174,5 +172,7 @@ func (c *Cache) void(hash uint64, f Fence) {
 	}
 	file := c.drop(s, hash)
 	s.mu.Unlock()
-	c.writeDrop(hash, file)
+	if c.mayBeOnDisk(hash, file, 1) {
+		c.writeDrop(hash, file)
+	}
 }

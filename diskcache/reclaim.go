@@ -69,6 +69,7 @@ func (d *disk) step() (work int64) {
 		b, err := r.walk.block()
 		if err != nil {
 			d.failures.Add(1)
+			d.strays.addAll() // what its records replaced
 		}
 		if r.batch = b; len(b) == 0 {
 			d.finish()
@@ -112,7 +113,7 @@ func (d *disk) judge(e entry) (work int64) {
 	// An older record of the key may outlive this one, in a segment whose turn
 	// comes later.
 	if e.replaces {
-		_ = d.drop(frameDrop, e.hash)
+		_ = d.drop(e.hash)
 	}
 	r.cold = append(r.cold, e.hash)
 	return stepWork
@@ -133,6 +134,9 @@ func (d *disk) keep(sl slot, e entry) bool {
 		return false
 	}
 	defer dr.from.close()
+	// A Drop that comes between the copy and its slot must find it.
+	d.index.writing(sl.hash, 1)
+	defer d.index.writing(sl.hash, -1)
 	if d.index.expiredNow(dr.stored) {
 		return false
 	}
@@ -148,7 +152,9 @@ func (d *disk) keep(sl slot, e entry) bool {
 	d.reinserted.Add(1)
 	to := p.slot(sl.hash, 0)
 	to.order |= d.usesLeft(sl)
-	d.index.moved(sl, to)
+	if !d.index.moved(sl, to) {
+		d.voidRecord(sl.hash, p.seq) // replaced, or evicted to make room for its copy
+	}
 	return true
 }
 

@@ -60,5 +60,7 @@ func (c *Cache) moved(from, to slot) bool {
 	return true
 }
 
+func (c *Cache) writing(hash uint64, n int32) { c.clock.writing[hash%buckets].Add(n) }
+
 // expired is asked about records that are about to be copied.
 func (c *Cache) expiredNow(stored int64) bool { return c.ages.expired(stored, c.ages.now()) }

@@ -136,6 +136,7 @@ func (d *disk) complete(s *segment, dr *draft, allowed func() bool, sealer *seal
 	p := place{seg: s, off: fileHeader, header: h}
 	sealer.derive(d, s, dr.group)
 	if err := d.writeAt(s, sealLast(p, dr, sealer.body, sc), p.off+dr.apart.size); err != nil {
+		d.strays.add(dr.hash)
 		return placed{}, d.failed(err)
 	}
 	s.size = fileHeader // note adds the record

@@ -162,7 +162,7 @@ func (w *Writer) Commit(m Meta) error {
 		return ErrClosed
 	}
 	defer w.c.leave()
-	err := w.c.writing(w.hash, func() error { return w.commit(m) })
+	err := w.c.counted(w.hash, func() error { return w.commit(m) })
 	w.drain()
 	w.err = errEnded
 	return err
