@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,39 +109,105 @@ func evictFile(c *Cache, number uint32) {
 	c.disk.prune()
 }
 
+// written puts a record on disk and leaves the rest of a Put to the caller.
+func written(t *testing.T, c *Cache, key, data string) (commit func()) {
+	t.Helper()
+	r, f, view := c.draftOf(key), c.Fence(key), NewView([]byte(data))
+	p, err := c.write(r, view, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		defer p.seg.release()
+		r.seq = p.seq
+		if err := c.commit(key, r, view, f, &p); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestLoserOfTwoPutsIsVoid: neither record says that it replaces another; when the one
 // that is current has been evicted, the other must not be left.
 func TestLoserOfTwoPutsIsVoid(t *testing.T) {
-	var hold atomic.Bool
-	reached, resume := make(chan struct{}), make(chan struct{})
-	dir := newDir(t)
-	o := Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}, wrap: func(f file) file {
-		return hookedFile{f, func(_ []byte, _ int64, write func() (int, error)) (int, error) {
-			if hold.CompareAndSwap(true, false) {
-				close(reached)
-				<-resume
-			}
-			return write()
-		}}
-	}}
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
 	c := open4test(t, dir, o)
-	mustPut(t, c, "other", NewView(noise(100)), "v")
-	f := c.Fence("k")
-	hold.Store(true)
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = c.Put("k", NewView(noise(100)), Meta{Version: "a"}, f) })
-	<-reached
-	wg.Go(func() { _ = c.Put("k", NewView(noise(20_000)), Meta{Version: "b"}, f) }) // a file of its own
-	for c.clock.writing[c.hash("k")%buckets].Load() < 2 {
-		time.Sleep(time.Millisecond)
+	first := written(t, c, "k", "a")
+	for i := 0; c.disk.active[probation].number == 1; i++ {
+		mustPut(t, c, fmt.Sprint(i), NewView(noise(1000)), "v")
 	}
-	close(resume)
-	wg.Wait()
+	number := c.disk.active[probation].number
+	second := written(t, c, "k", "b")
+	second()
+	first()
+	wantHit(t, c, "k", []byte("b"))
+	evictFile(c, number)
+	wantNoneBack(t, c, dir, o, []string{"k"})
+}
+
+// TestRecordEvictedBeforeItIsCurrentUncoversNothing: its slot leads nowhere, and what
+// it replaced is still there.
+func TestRecordEvictedBeforeItIsCurrentUncoversNothing(t *testing.T) {
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	c := open4test(t, dir, o)
+	mustPut(t, c, "k", NewView([]byte("old")), "old")
+	for i := 0; c.disk.active[probation].number == 1; i++ {
+		mustPut(t, c, fmt.Sprint(i), NewView(noise(1000)), "v")
+	}
+	number := c.disk.active[probation].number
+	commit := written(t, c, "k", "new")
+	evictFile(c, number)
+	commit()
+	wantMiss(t, c, "k")
+	wantNoneBack(t, c, dir, o, []string{"k"})
+}
+
+// TestDropsOutliveCopies: a copy has the number of its original, but is in a younger
+// segment; the drop that voids it must stay until that is gone, whoever restarts.
+func TestDropsOutliveCopies(t *testing.T) {
+	dir, o := newDir(t), Options{MaxBytes: 4 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	c := open4test(t, dir, o)
+	mustPut(t, c, "other", NewView([]byte("x")), "v")
+	c.Drop("other") // so that the file of drops is older than the copy's segment
+	mustPut(t, c, "k", NewView([]byte("x")), "v")
+	_, _ = c.Get("k")
+	for i := 0; c.disk.active[probation].number == 1; i++ {
+		mustPut(t, c, fmt.Sprint(i), NewView(noise(1000)), "v")
+	}
+	reclaimOne(t, c)
 	sl, ok := c.peekSlot(c.hash("k"))
-	if !ok {
-		t.Fatal("neither is current")
+	if !ok || sl.file == 1 {
+		t.Fatal("not copied")
 	}
-	evictFile(c, sl.file)
+	c.disk.voidRecord(sl.hash, sl.seq())
+	c.dropSeq(c.shard(sl.hash), sl.hash, sl.seq())
+	for range 3 {
+		c.disk.gate.lock()
+		c.disk.prune()
+		c.disk.gate.unlock()
+		c = reopen(t, c, dir, o)
+		<-c.Loaded()
+		wantMiss(t, c, "k")
+	}
+}
+
+// TestFileThatCannotBeDeletedBringsNothingBack: its slots are gone.
+func TestFileThatCannotBeDeletedBringsNothingBack(t *testing.T) {
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	c := open4test(t, dir, o)
+	mustPut(t, c, "k", NewView([]byte("x")), "v")
+	path := filepath.Join(dir, segmentName(1))
+	left, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// In its place a folder that is not empty.
+	if err := errors.Join(os.Remove(path), os.MkdirAll(filepath.Join(path, "x"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	evictFile(c, 1)
+	if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, left, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	wantNoneBack(t, c, dir, o, []string{"k"})
 }
 

@@ -149,7 +149,6 @@ func (d *disk) forgetAll(s *segment) {
 	if s.last > 0 && !s.loading {
 		if _, err := entriesOf(s, s.last, forget); err != nil {
 			d.failures.Add(1)
-			d.strays.addAll()
 		}
 	}
 }

@@ -68,8 +68,7 @@ func (d *disk) step() (work int64) {
 	if len(r.batch) == 0 {
 		b, err := r.walk.block()
 		if err != nil {
-			d.failures.Add(1)
-			d.strays.addAll() // what its records replaced
+			d.failures.Add(1) // its slots stay, and lead nowhere
 		}
 		if r.batch = b; len(b) == 0 {
 			d.finish()
