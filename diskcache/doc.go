@@ -6,7 +6,7 @@
 // pread, one AES-GCM open and one decompression by a codec made for it (compress.go):
 // of FHIR JSON that takes less than half the time in which os.ReadFile reads a plain
 // file of 4 KiB, three quarters at 64 KiB, and as long at a megabyte. A restarted process
-// finds its entries again, at some 0.25 us of one core for each.
+// finds its entries again, at some 0.15 us of one core for each.
 //
 // # What it promises
 //

@@ -79,21 +79,54 @@ func (x *index) at(hash uint64) *slot {
 // set inserts or replaces. keep says which slots are worth moving should the
 // table have to grow: those of a deleted file are not.
 func (x *index) set(s slot, keep func(slot) bool) {
-	if old := x.at(s.hash); old != nil {
-		*old = s
+	at, ok := x.find(s.hash)
+	if ok {
+		x.slots[at] = s
 		return
 	}
+	x.add(at, s, keep)
+}
+
+// offer inserts a slot that was found at Open, or replaces one by it that it is newer
+// than: of two with the same number, the younger file has a copy.
+func (x *index) offer(s slot) {
+	at, ok := x.find(s.hash)
+	if !ok {
+		x.add(at, s, nil)
+	} else if old := &x.slots[at]; old.seq() < s.seq() || old.seq() == s.seq() && old.file < s.file {
+		*old = s
+	}
+}
+
+// ahead is how many slots are touched before they are offered. Looking for one after
+// the other waits for memory each time; the processor overlaps loads that do not depend
+// on each other.
+const ahead = 16
+
+// touch loads the homes of some slots.
+func (x *index) touch(slots []slot) (sum uint64) {
+	if x.homes == 0 {
+		return 0
+	}
+	for i := range slots {
+		sum ^= x.slots[x.home(slots[i].hash)].hash
+	}
+	return sum
+}
+
+// add inserts a slot at the place where find has not found it.
+func (x *index) add(at int, s slot, keep func(slot) bool) {
 	if x.count >= int(x.homes*growAt/64) {
 		x.rebuild(x.count+1, keep)
+		at, _ = x.find(s.hash)
 	}
-	for !x.insert(s) {
+	for !x.insert(at, s) {
 		x.slots = append(x.slots, make([]slot, indexTail)...)
 	}
 }
 
 // insert is false if the run does not end before the table does.
-func (x *index) insert(s slot) bool {
-	at, _ := x.find(s.hash)
+func (x *index) insert(at int, s slot) bool {
 	end := at
 	for end < len(x.slots) && x.slots[end].file != 0 {
 		end++

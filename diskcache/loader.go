@@ -13,6 +13,8 @@ type loader struct {
 	batch [shardCount][]slot
 	count int
 	solos []solo
+
+	touched uint64 // so that nobody takes touching for useless
 }
 
 // solo is a large record's file and the hash of its record.
@@ -98,9 +100,7 @@ func (l *loader) add(s *segment, e entry) {
 	}
 }
 
-// insert moves what was collected into the index. Of two records of a hash the one
-// with the higher number stays; of two with the same number the younger file has a
-// copy.
+// insert moves what was collected into the index.
 func (l *loader) insert() {
 	for i := range l.batch {
 		if len(l.batch[i]) == 0 {
@@ -109,10 +109,11 @@ func (l *loader) insert() {
 		s := &l.c.shards[i]
 		s.mu.Lock()
 		before := s.index.count
-		for _, sl := range l.batch[i] {
-			if old := s.index.at(sl.hash); old == nil || old.seq() < sl.seq() || old.seq() == sl.seq() && old.file < sl.file {
-				s.index.set(sl, nil)
+		for at, sl := range l.batch[i] {
+			if at%ahead == 0 {
+				l.touched ^= s.index.touch(l.batch[i][at:min(at+ahead, len(l.batch[i]))])
 			}
+			s.index.offer(sl)
 		}
 		l.c.entries.Add(int64(s.index.count - before))
 		s.mu.Unlock()
