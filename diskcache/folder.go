@@ -202,7 +202,7 @@ func (fo *folder) free() (total, free int64, err error) {
 func (fo *folder) close() error {
 	var err error
 	if fo.lock != nil {
-		err = fo.lock.Close() // which unlocks
+		err = errors.Join(unlock(fo.lock), fo.lock.Close())
 	}
 	return errors.Join(err, fo.root.Close())
 }

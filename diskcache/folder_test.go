@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -191,4 +192,24 @@ func TestLockOfAnotherProcessIsRefusedAndEndsWithIt(t *testing.T) {
 		t.Fatal("the child did not run")
 	}
 	open4test(t, dir, Options{}) // although it was killed and could not unlock
+}
+
+// TestLockEndsWithCloseThoughAChildIsBeingStarted: a descriptor of the lock file in
+// another process, as a fork has it until it executes its program.
+func TestLockEndsWithCloseThoughAChildIsBeingStarted(t *testing.T) {
+	dir := newDir(t)
+	c := open4test(t, dir, Options{})
+	raw, err := c.folder.lock.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dup int
+	if err := raw.Control(func(fd uintptr) { dup, err = syscall.Dup(int(fd)) }); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(dup)
+	reopen(t, c, dir, Options{})
 }

@@ -19,6 +19,8 @@ func tryLock(*os.File) (bool, error) {
 	return false, fmt.Errorf("diskcache: needs a Unix file system: %w", errors.ErrUnsupported)
 }
 
+func unlock(*os.File) error { return nil }
+
 func owner(fs.FileInfo) (int, bool) { return 0, false }
 
 func statfs(*os.File) (total, free int64, err error) { return 0, 0, errors.ErrUnsupported }
