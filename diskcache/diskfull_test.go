@@ -3,8 +3,6 @@ package diskcache
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -14,128 +12,6 @@ import (
 
 	"github.com/hipaakit/hipaakit/internal/testbed"
 )
-
-// TestFileSystemThatIsTooSmallIsFilledNoFurther: a real one, of 4 MiB, for a cache
-// that was promised 64. Every Put succeeds, a twentieth stays free, and what is
-// cached is right.
-func TestFileSystemThatIsTooSmallIsFilledNoFurther(t *testing.T) {
-	dir := smallFileSystem(t, "4m")
-	c := open4test(t, dir, Options{MaxBytes: 64 << 20, MemoryBytes: -1, Keys: testKeys{}})
-	c.disk.space.now = func() int64 { return c.disk.space.sampled + 2*samplePause } // look every time
-	for i := range 3000 {
-		key := fmt.Sprint(i)
-		mustPut(t, c, key, NewView(content(key, 1, 5000+i%7*10_000)), "v")
-		if i%50 == 0 {
-			total, free := spaceOf(t, dir)
-			if free < total/spareShare-footprint(300<<10) {
-				t.Fatalf("after %d Puts %d of %d bytes are free", i, free, total)
-			}
-		}
-	}
-	checkRest(t, c, 3000)
-	if err := os.WriteFile(filepath.Join(filepath.Dir(dir), "others"), make([]byte, 2<<20), 0o600); err != nil {
-		t.Log("the neighbour found no room:", err)
-	}
-	before := c.Stats().DiskBytes
-	mustPut(t, c, "after", NewView([]byte("x")), "v")
-	if after := c.Stats().DiskBytes; after >= before {
-		t.Errorf("the cache did not shrink for its neighbour: %d bytes, %d before", after, before)
-	}
-	wantHit(t, c, "after", []byte("x"))
-}
-
-// TestFileSystemFilledByOthersIsBypassed: there is no room at all, and nothing to
-// evict. Puts fail and say so, Gets are served from memory, nothing panics; once
-// there is room again, the cache goes on.
-func TestFileSystemFilledByOthersIsBypassed(t *testing.T) {
-	dir := smallFileSystem(t, "4m")
-	c := open4test(t, dir, Options{MaxBytes: 64 << 20, Keys: testKeys{}, statfs: func() (int64, int64, error) { return 1 << 40, 1 << 39, nil }})
-	mustPut(t, c, "first", NewView([]byte("x")), "v")
-	others := filepath.Join(filepath.Dir(dir), "others")
-	f, err := os.Create(others)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for block := noise(4096); ; {
-		if _, err := f.Write(block); err != nil {
-			break // full to the last block
-		}
-	}
-	full := 0
-	for i := range 200 {
-		key := fmt.Sprint(i)
-		err := c.Put(key, NewView(content(key, 1, 3000)), Meta{}, c.Fence(key))
-		if errors.Is(err, syscall.ENOSPC) {
-			full++
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		wantHit(t, c, key, content(key, 1, 3000))
-	}
-	if full == 0 {
-		t.Error("the disk was never full")
-	}
-	c.Drop("first")
-	wantMiss(t, c, "first")
-	if err := f.Truncate(0); err != nil {
-		t.Fatal(err)
-	}
-	c.clear() // what is in memory only
-	mustPut(t, c, "after", NewView([]byte("y")), "v")
-	c = reopen(t, c, dir, Options{MaxBytes: 64 << 20, Keys: testKeys{}})
-	wantHit(t, c, "after", []byte("y"))
-	wantMiss(t, c, "first")
-}
-
-// smallFileSystem mounts one of that size and returns a folder to be made in it.
-func smallFileSystem(t *testing.T, size string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+size); err != nil {
-		t.Skipf("mounting a small file system needs a privilege: %v (TestFullDiskEvictsTheOldestAndTriesOnceMore covers the rest)", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return filepath.Join(dir, "cache")
-}
-
-func spaceOf(t *testing.T, dir string) (total, free int64) {
-	t.Helper()
-	f, err := os.Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if total, free, err = statfs(f); err != nil {
-		t.Fatal(err)
-	}
-	return total, free
-}
-
-// checkRest wants the last entry, and of the others a miss or the right bytes.
-func checkRest(t *testing.T, c *Cache, n int) {
-	t.Helper()
-	hits := 0
-	for i := range n {
-		key := fmt.Sprint(i)
-		e, err := c.Get(key)
-		if err == nil && !is(e, content(key, 1, 5000+i%7*10_000)) {
-			t.Fatal("wrong bytes under", key)
-		}
-		if err == nil {
-			hits++
-		} else if i == n-1 {
-			t.Error("the last entry is a miss")
-		}
-	}
-	if hits < 40 {
-		t.Errorf("%d entries are left", hits)
-	}
-}
 
 // stalling is a device that stops answering.
 type stalling struct {

@@ -34,6 +34,8 @@ func (sp *space) update(used, most int64) int64 {
 	return sp.limit
 }
 
+var errNoSpace = fmt.Errorf("less than a twentieth of the file system is free: %w", syscall.ENOSPC)
+
 // slackBytes is what a record may take besides itself: the rounding of its file,
 // another file's header, its place in an index block, a trailer.
 const slackBytes = 4 * diskBlock
@@ -54,7 +56,7 @@ func (d *disk) makeRoom(n int64) error {
 			continue
 		}
 		if d.space.limit < d.limit {
-			return fmt.Errorf("less than a twentieth of the file system is free: %w", syscall.ENOSPC)
+			return errNoSpace
 		}
 		return ErrTooLarge
 	}

@@ -68,9 +68,6 @@ func (d *disk) spill(sp *spool, codec byte, chunk []byte, last bool) error {
 // claimFor takes n bytes more for the spool, for which it evicts, and returns its
 // segment with a reference.
 func (d *disk) claimFor(sp *spool, n int64) (*segment, error) {
-	if sp.size+n > d.limit/2 {
-		return nil, fmt.Errorf("%w: over %d bytes", ErrTooLarge, sp.size+n)
-	}
 	if !d.gate.tryLock() {
 		return nil, errStalled
 	}
@@ -79,13 +76,30 @@ func (d *disk) claimFor(sp *spool, n int64) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.makeRoom(n); err != nil {
+	if err := d.roomFor(sp, n); err != nil {
 		s.release()
-		return nil, d.failed(err)
+		return nil, err
 	}
 	s.size += n
 	d.account(s)
 	return s, nil
+}
+
+// roomFor evicts for n bytes more of the spool. Where others have filled the disk, half
+// of what is left to the cache is the most: a stream without an end must not push out
+// all of it before it fails.
+func (d *disk) roomFor(sp *spool, n int64) error {
+	if sp.size+n > d.limit/2 {
+		return fmt.Errorf("%w: over %d bytes", ErrTooLarge, sp.size+n)
+	}
+	room := d.room()
+	if d.space.limit < d.limit && sp.size+n > room/2 {
+		return d.failed(errNoSpace)
+	}
+	if err := d.makeRoom(n); err != nil {
+		return d.failed(err)
+	}
+	return nil
 }
 
 // spooled returns the spool's segment, if it is still there. It needs the gate.
