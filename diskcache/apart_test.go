@@ -128,6 +128,7 @@ func TestSecretOfARecordApartIsShreddedWithItsGroup(t *testing.T) {
 
 // TestEveryByteOfARecordApartCounts flips some of each part.
 func TestEveryByteOfARecordApartCounts(t *testing.T) {
+	t.Parallel()
 	dir := newDir(t)
 	c := open4test(t, dir, streamOptions())
 	want := mixed("k", heldBytes+3*streamChunk)

@@ -119,6 +119,7 @@ func with(files map[string][]byte, name string, data []byte) map[string][]byte {
 }
 
 func TestFlippedByteIsAMiss(t *testing.T) {
+	t.Parallel()
 	files, want := library(t)
 	dir := writeFolder(t, files)
 	if hits := verify(t, dir, "undamaged", files, want); hits != len(want)-1 {
@@ -147,6 +148,7 @@ func TestFlippedByteIsAMiss(t *testing.T) {
 // index block and trailer, behind them, a scan; and the head of the record is what a
 // scan needs.
 func TestEveryByteIsAuthenticated(t *testing.T) {
+	t.Parallel()
 	dir := newDir(t)
 	c := open4test(t, dir, damageOptions())
 	mustPut(t, c, "k", NewView(content("k", 1, 20)), "v")
@@ -184,6 +186,7 @@ func checkDamaged(t *testing.T, dir string, i int, files map[string][]byte, miss
 }
 
 func TestTruncatedZeroedSwappedAndRemovedFilesAreMisses(t *testing.T) {
+	t.Parallel()
 	files, want := library(t)
 	dir := writeFolder(t, files)
 	var segments []string

@@ -151,6 +151,7 @@ func TestFenceThatDiesWhileTheRecordIsWritten(t *testing.T) {
 // cache from a source, a writer changes the source and then drops. When a drop
 // has returned, nobody may see what was there before.
 func TestFillThatRacesWithADropIsNeverSeenAfterIt(t *testing.T) {
+	t.Parallel()
 	for _, memory := range []int64{-1, 64 << 10, 0} {
 		t.Run(fmt.Sprint("memory", memory), func(t *testing.T) {
 			c := open4test(t, newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: memory})

@@ -183,6 +183,7 @@ func replay(t *testing.T, state map[string]outcome, lines []string) {
 // else is lost, and nothing dropped comes back. With little room there are
 // misses, but the rest holds.
 func TestKilledProcessLosesNothingAndRevivesNothing(t *testing.T) {
+	t.Parallel()
 	rounds := 20
 	if n, err := strconv.Atoi(os.Getenv(killRounds)); err == nil {
 		rounds = n

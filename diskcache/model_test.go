@@ -1,8 +1,10 @@
 package diskcache
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"testing"
 )
@@ -33,6 +35,7 @@ type modelFence struct {
 // TestRandomOperationsAgreeWithAMap, restarts and fences held for long
 // included.
 func TestRandomOperationsAgreeWithAMap(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			m := &model{
@@ -104,12 +107,31 @@ func (m *model) suspectAll() {
 
 func (m *model) get(key string) {
 	want, ok := m.entries[key]
+	if m.rng.IntN(3) == 0 {
+		m.open(key)
+	}
 	e, err := m.c.Get(key)
 	switch {
 	case ok != (err == nil):
 		m.t.Fatalf("Get(%s): %v, but the model says %v", key, err, ok)
 	case ok && (e.Version != fmt.Sprint(want.n) || e.Suspect != want.suspect || !is(e, content(key, want.n, want.size))):
 		m.t.Fatalf("Get(%s): %v suspect %v, but the model says %+v", key, e, e.Suspect, want)
+	}
+}
+
+func (m *model) open(key string) {
+	want, ok := m.entries[key]
+	r, err := m.c.Open(key)
+	if ok != (err == nil) {
+		m.t.Fatalf("Open(%s): %v, but the model says %v", key, err, ok)
+	}
+	if ok {
+		defer r.Close()
+		i := r.Info()
+		got, err := io.ReadAll(r)
+		if err != nil || i.Version != fmt.Sprint(want.n) || i.Suspect != want.suspect || !bytes.Equal(got, content(key, want.n, want.size)) {
+			m.t.Fatalf("Open(%s): %v suspect %v, but the model says %+v", key, i, i.Suspect, want)
+		}
 	}
 }
 
@@ -135,7 +157,12 @@ func (m *model) put() {
 	if m.rng.IntN(4) == 0 {
 		size = m.rng.IntN(2 << 20)
 	}
-	err := m.c.Put(f.key, NewView(content(f.key, m.n, size)), Meta{Version: fmt.Sprint(m.n)}, f.f)
+	data, meta := content(f.key, m.n, size), Meta{Version: fmt.Sprint(m.n)}
+	put := func() error { return m.c.Put(f.key, NewView(data), meta, f.f) }
+	if m.rng.IntN(3) == 0 {
+		put = func() error { return m.c.PutFrom(m.t.Context(), f.key, bytes.NewReader(data), -1, meta, f.f) }
+	}
+	err := put()
 	if f.dead != errors.Is(err, ErrFenced) || (!f.dead && err != nil) {
 		m.t.Fatalf("Put with a fence dead=%v: %v", f.dead, err)
 	}

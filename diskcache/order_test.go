@@ -143,6 +143,7 @@ func TestDropsOfKeysThatWereNeverStoredTakeNoSpace(t *testing.T) {
 
 // TestDropsStayWithinTheBound, also where they are all that ever happens.
 func TestDropsStayWithinTheBound(t *testing.T) {
+	t.Parallel()
 	const maxBytes = 1 << 20
 	dir := newDir(t)
 	c := open4test(t, dir, Options{MaxBytes: maxBytes, Keys: testKeys{}})

@@ -75,6 +75,7 @@ func TestHitItemsAreEvictedLast(t *testing.T) {
 // TestReadersWithoutALockSeeWholeItems while others put, remove and make the table
 // grow.
 func TestReadersWithoutALockSeeWholeItems(t *testing.T) {
+	t.Parallel()
 	c := open4test(t, newDir(t), Options{MaxBytes: 4 << 20, MemoryBytes: 200 << 10})
 	var stop atomic.Bool
 	var readers, writers sync.WaitGroup

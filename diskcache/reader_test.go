@@ -59,6 +59,7 @@ func readerOptions(memory int64) Options {
 // TestReaderReadsWhatWasStored at every size, from memory, from a segment and from
 // a file of its own, as io specifies it.
 func TestReaderReadsWhatWasStored(t *testing.T) {
+	t.Parallel()
 	for _, memory := range []int64{-1, 0} {
 		for _, maxBytes := range []int64{16 << 20, 1 << 30} {
 			o := readerOptions(memory)
@@ -110,6 +111,7 @@ func TestRangesAreWhatWasStored(t *testing.T) {
 
 // TestRangeCostsOneOrTwoChunks counts the bytes that are read from the files.
 func TestRangeCostsOneOrTwoChunks(t *testing.T) {
+	t.Parallel()
 	const size = 24 << 20
 	for name, maxBytes := range map[string]int64{"in a segment": 16 << 30, "in a file": 64 << 20} {
 		for n, chunk := range []int64{chunkLZ, chunkPlain} {

@@ -207,6 +207,7 @@ func TestReaderOutlivesABypassedDisk(t *testing.T) {
 // TestReadersRaceWithEverything: many read ranges with one Reader each and with a
 // shared one, while entries are put, dropped, evicted and shredded.
 func TestReadersRaceWithEverything(t *testing.T) {
+	t.Parallel()
 	c := open4test(t, newDir(t), Options{MaxBytes: 4 << 20, MemoryBytes: 256 << 10})
 	var stop atomic.Bool
 	var wg sync.WaitGroup

@@ -24,6 +24,7 @@ func churn(t testing.TB, c *Cache, from, n int) {
 // and of none, also if the uses are seen by the memory tier only; what is not used
 // goes.
 func TestWhatIsUsedStaysThoughTheCacheIsRewrittenManyTimes(t *testing.T) {
+	t.Parallel()
 	for _, memory := range []int64{-1, 300 << 10} {
 		dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: memory, Keys: testKeys{}}
 		c := open4test(t, dir, o)
@@ -95,6 +96,7 @@ func TestCopyIsAsSuspectAsItsOriginal(t *testing.T) {
 // TestDropDuringACopyIsNotUndone: keys are used and dropped while their segments are
 // being reclaimed; what was dropped is a miss, now and after the process is killed.
 func TestDropDuringACopyIsNotUndone(t *testing.T) {
+	t.Parallel()
 	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
 	c := open4test(t, dir, o)
 	var stop atomic.Bool
@@ -137,6 +139,7 @@ func TestDropDuringACopyIsNotUndone(t *testing.T) {
 // TestOnePutDoesABoundedShareOfReclaiming: no Put looks at more than its share of
 // records, though a segment holds hundreds.
 func TestOnePutDoesABoundedShareOfReclaiming(t *testing.T) {
+	t.Parallel()
 	var writes atomic.Int64
 	count := func(f file) file {
 		return hookedFile{f, func(_ []byte, _ int64, write func() (int, error)) (int, error) {
@@ -144,14 +147,14 @@ func TestOnePutDoesABoundedShareOfReclaiming(t *testing.T) {
 			return write()
 		}}
 	}
-	c := open4test(t, newDir(t), Options{MaxBytes: 64 << 20, MemoryBytes: -1, wrap: count}) // segments of 256 KiB
-	most := int64(0)
-	for i := 0; c.Stats().Reinserted < 2000; i++ {
-		key := fmt.Sprint(i % 150_000)
+	c := open4test(t, newDir(t), Options{MaxBytes: 8 << 20, MemoryBytes: -1, wrap: count}) // segments of 32 KiB, 130 records
+	most, data := int64(0), NewView(noise(100))
+	for i := 0; c.Stats().Reinserted < 500; i++ {
+		key := fmt.Sprint(i % 60_000)
 		before := writes.Load()
-		mustPut(t, c, key, NewView(content(key, 1, 600)), "v")
+		mustPut(t, c, key, data, "v")
 		most = max(most, writes.Load()-before)
-		if _, err := c.Get(fmt.Sprint(i / 2 % 150_000)); err != nil && !errors.Is(err, ErrMiss) {
+		if _, err := c.Get(fmt.Sprint(i / 2 % 60_000)); err != nil && !errors.Is(err, ErrMiss) {
 			t.Fatal(err)
 		}
 	}

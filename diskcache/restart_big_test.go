@@ -76,6 +76,7 @@ func (f slowFile) ReadAt(b []byte, off int64) (int, error) {
 
 // TestEverythingDroppedWhileLoadingStaysDropped.
 func TestEverythingDroppedWhileLoadingStaysDropped(t *testing.T) {
+	t.Parallel()
 	for name, drop := range map[string]func(c *Cache) error{
 		"DropAll": func(c *Cache) error { c.DropAll(); return nil },
 		"Shred":   func(c *Cache) error { return c.Shred(t.Context()) },
@@ -126,6 +127,7 @@ func TestEverythingDroppedWhileLoadingStaysDropped(t *testing.T) {
 // TestOlderFilesPutBackAreHarmless: somebody restores yesterday's index blocks,
 // drops, secrets or all of it beside what was written since.
 func TestOlderFilesPutBackAreHarmless(t *testing.T) {
+	t.Parallel()
 	dir, o := newDir(t), Options{MaxBytes: 16 << 20, MemoryBytes: -1, Keys: testKeys{}}
 	c := open4test(t, dir, o)
 	for i := range 200 {

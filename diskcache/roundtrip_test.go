@@ -19,6 +19,7 @@ var sizes = []int{
 }
 
 func TestWhatIsStoredIsReturnedAtEverySize(t *testing.T) {
+	t.Parallel()
 	for _, maxBytes := range []int64{64 << 20, 4 << 30} {
 		for _, kind := range []string{"text", "noise"} {
 			for _, size := range sizes {

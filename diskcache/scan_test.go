@@ -22,6 +22,7 @@ func crashed(t *testing.T, c *Cache, dir string) string {
 // TestScanFindsWhatBlocksWouldHaveTold, across index blocks and past records of a
 // group whose secret is destroyed.
 func TestScanFindsWhatBlocksWouldHaveTold(t *testing.T) {
+	t.Parallel()
 	dir, o := newDir(t), Options{MaxBytes: 1 << 30, MemoryBytes: -1, Keys: testKeys{}}
 	c := open4test(t, dir, o)
 	const entries = 3*blockEntries + 100
@@ -59,6 +60,7 @@ func TestScanFindsWhatBlocksWouldHaveTold(t *testing.T) {
 // TestDamagedBlockCostsAScanOnly: every entry is found, and the next start has good
 // blocks again.
 func TestDamagedBlockCostsAScanOnly(t *testing.T) {
+	t.Parallel()
 	dir, o := newDir(t), Options{MaxBytes: 64 << 20, MemoryBytes: -1, Keys: testKeys{}} // segments of 256 KiB
 	c := open4test(t, dir, o)
 	const entries = 4000

@@ -161,6 +161,7 @@ func TestGroupShreddedBetweenTheStepsOfAPut(t *testing.T) {
 // TestShreddingRacesWithPutsAndGets: what was stored before a shred began is never
 // served after it has returned.
 func TestShreddingRacesWithPutsAndGets(t *testing.T) {
+	t.Parallel()
 	for _, memory := range []int64{-1, 64 << 10} {
 		c := open4test(t, newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: memory, Keys: testKeys{}})
 		var began, settled atomic.Int64

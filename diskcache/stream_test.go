@@ -38,6 +38,7 @@ func mustStream(t testing.TB, c *Cache, key string, data []byte, m Meta) {
 // TestStreamIsReturnedAsItCame, at every size, with and without its length declared, in
 // a file of its own or copied into a segment, now and after a restart.
 func TestStreamIsReturnedAsItCame(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 7))
 	sizes := []int{
 		0, 1, 1000, 40 << 10, streamChunk, heldBytes - 1, heldBytes, heldBytes + 1,

@@ -16,6 +16,7 @@ import (
 // TestStreamWhoseFenceDiesInsertsNothing, whatever kills it and whenever, and leaves
 // nothing on disk.
 func TestStreamWhoseFenceDiesInsertsNothing(t *testing.T) {
+	t.Parallel()
 	kill := map[string]func(t *testing.T, c *Cache){
 		"Drop":       func(_ *testing.T, c *Cache) { c.Drop("k") },
 		"Revoke":     func(_ *testing.T, c *Cache) { c.Revoke("k") },
@@ -131,6 +132,7 @@ func TestCloseEndsStreams(t *testing.T) {
 // cost of what is cached; it is not evicted itself; and one that is too large ends with
 // an error and gives all of it back.
 func TestStreamKeepsTheBounds(t *testing.T) {
+	t.Parallel()
 	const maxBytes = 8 << 20
 	c := open4test(t, newDir(t), Options{MaxBytes: maxBytes, MemoryBytes: -1})
 	churn(t, c, 0, 3000)
@@ -282,6 +284,7 @@ func TestStreamIsUnreadableOnDisk(t *testing.T) {
 // TestStreamsRaceWithEverything: the bytes of a key are always one version's, nothing
 // is seen after its drop, and no file is left over.
 func TestStreamsRaceWithEverything(t *testing.T) {
+	t.Parallel()
 	dir, o := newDir(t), Options{MaxBytes: 32 << 20, MemoryBytes: -1, Keys: testKeys{}}
 	c := open4test(t, dir, o)
 	var wg sync.WaitGroup
