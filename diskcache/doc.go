@@ -41,7 +41,7 @@
 //     in the hundreds. A twentieth of the file system stays free.
 //   - What is used stays. Segments are reclaimed by S3-FIFO with a probation
 //     that adapts (policy.go); in simulation the hit ratio is above LRU's on
-//     Zipf, scans and loops, and within 0.015 of it where only recency counts.
+//     Zipf, scans and loops, and within 0.012 of it where only recency counts.
 //   - In nobody's way. A full or failing disk is an error from Put, a log
 //     line, and misses; one that stalls holds those who are in it, at most some
 //     ten, and the others are let pass after two seconds. The cost of Get, Put and

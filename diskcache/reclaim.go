@@ -149,26 +149,16 @@ func (d *disk) keep(sl slot, e entry) bool {
 	}
 	defer p.seg.release()
 	d.reinserted.Add(1)
-	to := p.slot(sl.hash, 0)
-	to.order |= d.usesLeft(sl)
-	if !d.index.moved(sl, to) {
+	if !d.index.moved(sl, p.slot(sl.hash, 0)) {
 		d.voidRecord(sl.hash, p.seq) // replaced, or evicted to make room for its copy
 	}
 	return true
 }
 
-// usesLeft is what a use in the main queue has to be repeated for.
-func (d *disk) usesLeft(sl slot) uint64 {
-	if d.reclaim.victim.q == probation || sl.uses() == 0 {
-		return 0
-	}
-	return 0
-}
-
 func (d *disk) requeue(sl slot) bool {
 	r := &d.reclaim
 	to := sl
-	to.order = sl.seq()<<2 | d.usesLeft(sl)
+	to.order = sl.seq() << 2 // to be used again, or go next time
 	if !d.index.moved(sl, to) {
 		return false
 	}

@@ -43,10 +43,10 @@ func workloads(n int) []workload {
 		}},
 		// From here on: pure recency is what LRU is best at: no policy that asks for a second
 		// use before it trusts an entry is quite as fast.
-		{"moving working set", 0.015, func(i int) int { return i/(15*n)*1_000_003 + moving() }},
-		{"fast moving set", 0.015, func(i int) int { return i/(6*n)*1_000_003 + moving() }},
-		{"sliding window", 0.015, func(i int) int { return i/2 - int(math.Abs(rng.NormFloat64())*float64(n)/6) }},
-		{"everything twice", 0.015, func(i int) int { // the second time half a cache later
+		{"moving working set", 0.012, func(i int) int { return i/(15*n)*1_000_003 + moving() }},
+		{"fast moving set", 0.012, func(i int) int { return i/(6*n)*1_000_003 + moving() }},
+		{"sliding window", 0.003, func(i int) int { return i/2 - int(math.Abs(rng.NormFloat64())*float64(n)/6) }},
+		{"everything twice", 0.003, func(i int) int { // the second time half a cache later
 			if i%2 == 0 {
 				return i / 2
 			}
