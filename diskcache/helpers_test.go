@@ -66,6 +66,10 @@ func mustPut(t testing.TB, c *Cache, key string, data View, version string) {
 	}
 }
 
+// long reports whether the long form of a test was asked for, with as many rounds of
+// kills as should be made; see kill_test.go.
+func long() bool { return os.Getenv(killRounds) != "" }
+
 // content is the only right content of version n of key, of size bytes: for
 // even n text that compresses well, for odd n noise. Both depend on all three,
 // so that bytes of another entry can never pass for it.

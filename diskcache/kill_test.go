@@ -196,7 +196,7 @@ func TestKilledProcessLosesNothingAndRevivesNothing(t *testing.T) {
 			state := make(map[string]outcome)
 			rng := rand.New(rand.NewPCG(uint64(maxBytes), seed))
 			for round := range rounds / 2 {
-				replay(t, state, runAndKill(t, dir, 1+round+int(seed%1000)*1000, maxBytes, 20+rng.IntN(600)))
+				replay(t, state, runAndKill(t, dir, 1+round+int(seed%1000)*1000, maxBytes, 20+rng.IntN(300)))
 				c := open4test(t, dir, Options{MaxBytes: maxBytes, Keys: testKeys{}})
 				for key, o := range state {
 					state[key] = checkOutcome(t, c, key, o, maxBytes < 100<<20)

@@ -36,16 +36,20 @@ type modelFence struct {
 // included.
 func TestRandomOperationsAgreeWithAMap(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6) {
+	seeds := uint64(3)
+	if long() {
+		seeds = 30
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			m := &model{
 				t: t, dir: newDir(t), rng: rand.New(rand.NewPCG(seed, 0)),
 				entries: make(map[string]modelEntry),
 				// Segments of 256 KiB, a memory tier too small for most.
-				o: Options{MaxBytes: 64 << 20, MemoryBytes: int64(seed)*200_000 - 1, Keys: testKeys{}},
+				o: Options{MaxBytes: 64 << 20, MemoryBytes: int64(seed%4)*300_000 - 1, Keys: testKeys{}},
 			}
 			m.c = open4test(t, m.dir, m.o)
-			for range 1200 {
+			for range 1000 {
 				m.step()
 			}
 			if st := m.c.Stats(); st.Evicted+st.Damaged+st.DiskErrors > 0 {
@@ -155,7 +159,7 @@ func (m *model) put() {
 	m.n++
 	size := m.rng.IntN(300)
 	if m.rng.IntN(4) == 0 {
-		size = m.rng.IntN(2 << 20)
+		size = m.rng.IntN(heldBytes + heldBytes/4)
 	}
 	data, meta := content(f.key, m.n, size), Meta{Version: fmt.Sprint(m.n)}
 	put := func() error { return m.c.Put(f.key, NewView(data), meta, f.f) }

@@ -241,7 +241,7 @@ func TestReadersRaceWithEverything(t *testing.T) {
 		})
 	}
 	rng := rand.New(rand.NewPCG(3, 3))
-	for n := range 400 {
+	for n := range 250 {
 		key := fmt.Sprint(rng.IntN(8))
 		switch rng.IntN(10) {
 		case 0:

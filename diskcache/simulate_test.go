@@ -154,14 +154,15 @@ func TestHitRatioIsNeverBelowLRUs(t *testing.T) {
 	for i, w := range workloads(n) {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			compare(t, w, requests, func() workload { return workloads(n)[i] })
+			compare(t, requests, func() workload { return workloads(n)[i] })
 		})
 	}
 }
 
 // compare runs one workload. Each policy gets a sequence of its own from again: they
 // draw from generators.
-func compare(t *testing.T, w workload, requests int, again func() workload) {
+func compare(t *testing.T, requests int, again func() workload) {
+	w := again()
 	got, held := ours(t, w, requests)
 	l, err := lru.New[int, bool](held)
 	if err != nil {
