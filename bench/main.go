@@ -1,6 +1,6 @@
 // Command bench measures hipaakit beside its peers, in one run, on this machine.
 //
-//	go -C bench run . [-only NAME,...] [-quick] [-data DIR] [-json FILE] [-markdown]
+//	go -C bench run . [-only NAME,...] [-quick] [-data DIR] [-json FILE] [-picture FILE] [-markdown]
 //
 // Ours and the peers take turns in short rounds, so that what else the machine
 // does meets all of them alike; the tables show medians. Read the ratios, which stand
@@ -35,9 +35,10 @@ var suites = map[string]func(*bench) error{
 func main() {
 	b := bench{plan: full, progress: os.Stderr}
 	only := flag.String("only", "", "comma-separated `packages` to measure (default: all of "+known()+")")
-	quick := flag.Bool("quick", false, "fewer and shorter rounds, fewer sizes: done within 90 seconds for each package")
+	quick := flag.Bool("quick", false, "fewer and shorter rounds, fewer sizes: done within 90 seconds for envelope, and three minutes for diskcache")
 	flag.StringVar(&b.data, "data", "", "absolute path of a `folder` of files to measure with, or of folders, one for each kind of data (default: made here)")
 	jsonFile := flag.String("json", "", "write the results to this `file` as well")
+	flag.StringVar(&b.picture, "picture", "", "draw what an operation of the cache costs by the number of its entries, as SVG, into this `file`")
 	flag.BoolVar(&b.markdown, "markdown", false, "print the tables as Markdown, as in docs/performance.md")
 	flag.Parse()
 	if *quick {
@@ -54,11 +55,12 @@ type bench struct {
 	plan
 	data     string
 	markdown bool
+	picture  string    // file for the chart; empty: none
 	progress io.Writer // what is being measured, as a run takes minutes; nil: nowhere
 	cores    int       // of the machine
 	dir      string    // for files; removed at the end
-	corpus   []byte
 	results  []result
+	charts   []chart
 }
 
 func known() string { return strings.Join(slices.Sorted(maps.Keys(suites)), ", ") }
@@ -73,9 +75,6 @@ func (b *bench) run(only, jsonFile string, out io.Writer) (err error) {
 	defer runtime.GOMAXPROCS(b.cores)
 	if b.data != "" && !filepath.IsAbs(b.data) {
 		return fmt.Errorf("-data %s is not absolute: 'go -C' changes the folder first, so give the whole path", b.data)
-	}
-	if b.corpus, err = corpus(b.data); err != nil {
-		return err
 	}
 	if b.dir, err = os.MkdirTemp("", "hipaakit-bench-"); err != nil {
 		return err
@@ -95,6 +94,11 @@ func (b *bench) report(jsonFile string, out io.Writer) error {
 		write = printMarkdown
 	}
 	write(out, machine(b.cores), b.results)
+	if b.picture != "" && len(b.charts) > 0 {
+		if err := b.charts[0].save(b.picture); err != nil {
+			return err
+		}
+	}
 	if jsonFile == "" {
 		return nil
 	}

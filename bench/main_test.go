@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,11 +18,17 @@ var tiny = plan{
 	plain: []int{4 << 10, 64 << 10, 1 << 20}, zstd: []int{300 << 10}, everyLevel: true,
 	segmentLengths: []int{16 << 10, 64 << 10, 128 << 10}, segmentSizes: []int{70 << 10}, large: 2 << 20,
 	cores: []int{70 << 10}, together: 8 << 10,
+	cache: cachePlan{
+		set: 256 << 10, most: 16, inMemory: []int{64, 128}, entries: []int{1000, 3000}, walked: []int{20, 40},
+		simulated: 1 << 20, laps: 2,
+	},
 }
 
 // everyTable is what a run must have measured.
 var everyTable = []string{
-	"diskcache",
+	"diskcache: hit in memory", "diskcache: allocations of a hit in memory",
+	"diskcache: hit in the page cache", "diskcache: size on disk", "diskcache: allocations of a hit in the page cache",
+	"diskcache: put", "diskcache: cost by number of entries", "diskcache: index", "diskcache: restart", "diskcache: hit ratio",
 	"envelope: sealing, uncompressed: FHIR-like JSON", "envelope: opening, uncompressed: FHIR-like JSON",
 	"envelope: size stored: FHIR-like JSON", "envelope: size stored: image-like samples",
 	"envelope: sealing, compressed: FHIR-like JSON", "envelope: opening, compressed: FHIR-like JSON",
@@ -36,7 +43,7 @@ var everyTable = []string{
 // means nothing, that it measures something does.
 func TestEverySuiteRuns(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "results.json")
-	b := bench{plan: tiny}
+	b := bench{plan: tiny, picture: filepath.Join(t.TempDir(), "cost.svg")}
 	var out bytes.Buffer
 	cores := runtime.GOMAXPROCS(0)
 	if err := b.run("", file, &out); err != nil {
@@ -64,7 +71,14 @@ func TestEverySuiteRuns(t *testing.T) {
 			t.Errorf("%s, %s is not printed", r.Table, r.Case)
 		}
 	}
-	for _, name := range everyTable {
+	if picture, err := os.ReadFile(b.picture); err != nil || !bytes.Contains(picture, []byte("diskcache, get")) {
+		t.Errorf("%d bytes of picture, %v", len(picture), err)
+	}
+	wanted := everyTable
+	if runtime.NumCPU() > 1 {
+		wanted = append(slices.Clone(wanted), "diskcache: gain of all cores")
+	}
+	for _, name := range wanted {
 		if seen[name] == 0 {
 			t.Errorf("no table %q", name)
 		}
@@ -80,10 +94,11 @@ func TestEverySuiteRuns(t *testing.T) {
 // nothing to allocate, or all is in memory already.
 func checkResult(t *testing.T, r result) {
 	t.Helper()
-	if r.Unit == allocations || r.Unit == fetched {
+	if r.Unit == allocations || r.Unit == fetched || r.Unit == hits {
 		return
 	}
-	if r.Ours <= 0 || len(r.Peers) == 0 || r.Unit == "" {
+	first := strings.HasPrefix(r.Table, "diskcache: cost") // of which the others are a multiple
+	if r.Ours <= 0 || len(r.Peers) == 0 && !first || r.Unit == "" {
 		t.Errorf("%+v", r)
 	}
 	for name, v := range r.Peers {
@@ -106,6 +121,17 @@ func checkGoals(t *testing.T, results []result) {
 		{"opening, compressed", "300 KiB best, stream", "0.95 of zstd, 256 KiB frames"},
 		{"gain of a second core", "seal 70 KiB, one-shot", "0.9 of halves, raw AES-GCM"},
 		{"allocations of each further", "open compressed, stream", "at most 0.1"},
+		{"hit in memory", "64 entries, one core", "0.667 of golang-lru, at most 150 ns"},
+		{"hit in memory", "128 entries, one core", "0.667 of golang-lru"},
+		{"allocations of a hit in memory", "64 entries", "none"},
+		{"hit in the page cache", "64 KiB random bytes", "0.5 of os.ReadFile"},
+		{"hit in the page cache", "1 MiB random bytes", "0.286 of os.ReadFile"},
+		{"allocations of a hit in the page cache", "1 MiB FHIR-like JSON", "at most 2"},
+		{"diskcache: put", "4 KiB FHIR-like JSON", "1 of create+rename, at most 10.00 us"},
+		{"cost by number of entries", "get, 3000 entries", "0.5 of ours, 1000 entries"},
+		{"diskcache: index", "3000 entries", "at most 48 B"},
+		{"diskcache: restart", "first answer, 3000 entries", "at most 100.00 ms"},
+		{"diskcache: restart", "complete, 3000 entries", "at most 900.00 us"},
 	} {
 		found := false
 		for _, r := range results {

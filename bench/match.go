@@ -8,6 +8,7 @@ type match struct {
 	bytes int // of data in one operation
 	ours  []entrant
 	peers []contender
+	note  string // what the table's reader has to know
 }
 
 // entrant is one of ours, which gets a line of the table.
@@ -15,16 +16,6 @@ type entrant struct {
 	name string
 	goal goal
 	contender
-}
-
-// compare measures ours and the peers, which use a disk, and notes the result in ns
-// per operation.
-func (b *bench) compare(table, name string, g goal, ours contender, peers ...contender) error {
-	ours.waits = true
-	for i := range peers {
-		peers[i].waits = true
-	}
-	return b.play(match{table: table, ours: []entrant{{name, g, ours}}, peers: peers})
 }
 
 // play measures a match and notes a result for each of ours.
@@ -38,7 +29,7 @@ func (b *bench) play(m match) error {
 		return fmt.Errorf("%s, %s: %w", m.table, m.ours[0].name, err)
 	}
 	for i, o := range m.ours {
-		r := result{Table: m.table, Case: o.name, Unit: nanoseconds, Bytes: m.bytes, Ours: times[i].median, Peers: map[string]float64{}}
+		r := result{Table: m.table, Case: o.name, Unit: nanoseconds, Bytes: m.bytes, Ours: times[i].median, Peers: map[string]float64{}, Note: m.note}
 		for k, p := range m.peers {
 			r.Peers[p.name] = times[len(m.ours)+k].median
 			r.order = append(r.order, p.name)

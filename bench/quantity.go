@@ -9,8 +9,10 @@ func quantity(v float64, unit string) string {
 		return duration(v)
 	case gain, smaller:
 		return fmt.Sprintf("%.2fx", v)
-	case fetched:
+	case fetched, perEntry:
 		return size(v)
+	case hits:
+		return fmt.Sprintf("%.3f", v)
 	}
 	if v >= 100 {
 		return fmt.Sprintf("%.0f", v)
@@ -20,6 +22,8 @@ func quantity(v float64, unit string) string {
 
 func duration(ns float64) string {
 	switch {
+	case ns >= 1e9:
+		return fmt.Sprintf("%.2f s", ns/1e9)
 	case ns >= 1e6:
 		return fmt.Sprintf("%.2f ms", ns/1e6)
 	case ns >= 1e3:
@@ -46,4 +50,15 @@ func speed(bytes int, ns float64) string {
 		return fmt.Sprintf("%.0f MB/s", 1000*rate)
 	}
 	return fmt.Sprintf("%.2f GB/s", float64(bytes)/ns)
+}
+
+// quantityOf writes a round number of things as a person would: 10 thousand entries.
+func quantityOf(n int, things string) string {
+	switch {
+	case n >= 1e6 && n%1e5 == 0:
+		return fmt.Sprintf("%g million %s", float64(n)/1e6, things)
+	case n >= 1e4 && n%1e3 == 0:
+		return fmt.Sprintf("%d thousand %s", n/1e3, things)
+	}
+	return fmt.Sprintf("%d %s", n, things)
 }

@@ -12,6 +12,8 @@ const (
 	gain        = "times as fast" // on more cores than one
 	smaller     = "times smaller" // than the data
 	allocations = "allocs/op"
+	perEntry    = "bytes/entry"
+	hits        = "hits/request"
 )
 
 // result is one line of a table.
@@ -29,14 +31,16 @@ type result struct {
 	Met  bool               `json:"met"`
 	// Void is why this run cannot judge the goal; empty: it can.
 	Void string `json:"void,omitempty"`
+	// Note is what a reader of the table has to know, such as who is missing.
+	Note string `json:"note,omitempty"`
 
 	order []string // of the peers, as they were given
 }
 
-// better is how many times better ours is than the peer: faster, smaller, or
-// with more gain.
+// better is how many times better ours is than the peer: faster, smaller, with
+// more gain, or more hits.
 func (r result) better(peer string) float64 {
-	if r.Unit == gain || r.Unit == smaller {
+	if r.Unit == gain || r.Unit == smaller || r.Unit == hits {
 		return r.Ours / r.Peers[peer]
 	}
 	return r.Peers[peer] / r.Ours
@@ -48,6 +52,8 @@ type goal struct {
 	factor float64 // at most so many times the peer's time
 	ahead  bool    // and ahead of all other peers
 	most   float64 // and, if not 0, at most that much, in the result's unit
+	none   bool    // and nothing at all
+	also   []goal  // and these
 }
 
 // in is the goal in words, where most is of that unit.
@@ -66,6 +72,14 @@ func (g goal) in(unit string) string {
 	if g.most > 0 {
 		s = append(s, "at most "+quantity(g.most, unit))
 	}
+	if g.none {
+		s = append(s, "none")
+	}
+	for _, more := range g.also {
+		if words := more.in(unit); words != "" {
+			s = append(s, words)
+		}
+	}
 	return strings.Join(s, ", ")
 }
 
@@ -78,7 +92,12 @@ func (g goal) met(r result) bool {
 			return false
 		}
 	}
-	return g.most == 0 || r.Ours <= g.most
+	for _, more := range g.also {
+		if !more.met(r) {
+			return false
+		}
+	}
+	return (g.most == 0 || r.Ours <= g.most) && !(g.none && r.Ours > 0)
 }
 
 // add notes a result and holds it against its goal.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,12 @@ func TestGoalIsMeasuredInTheSameRun(t *testing.T) {
 		// More is better.
 		{goal{peer: "peer", factor: 1 / 0.9}, gain, 91, true}, {goal{peer: "peer", factor: 1 / 0.9}, gain, 89, false},
 		{goal{peer: "peer", factor: 1 / 0.9}, smaller, 89, false},
+		{goal{peer: "peer", factor: 0.98}, hits, 101, false}, {goal{peer: "peer", factor: 1}, hits, 100, true},
+		{goal{none: true}, allocations, 0, true}, {goal{none: true}, allocations, 0.01, false},
+		// All of several.
+		{goal{peer: "peer", factor: 2, also: []goal{{peer: "other", factor: 1}}}, nanoseconds, 130, true},
+		{goal{peer: "peer", factor: 2, also: []goal{{peer: "other", factor: 1}}}, nanoseconds, 131, false},
+		{goal{peer: "peer", factor: 1, also: []goal{{}}}, nanoseconds, 100, true},
 		{goal{}, nanoseconds, 1e9, true},
 	} {
 		r := result{Unit: c.unit, Ours: c.ours, Peers: map[string]float64{"peer": 100, "other": 130}}
@@ -43,6 +50,8 @@ func TestGoalsInWords(t *testing.T) {
 		"0.667 of lru, at most 150 ns":     {peer: "lru", factor: 1.5, most: 150},
 		"at most 15.00 us":                 {most: 15_000},
 		"1 of a, ahead of the others":      {peer: "a", factor: 1, ahead: true},
+		"none":                             {none: true, also: []goal{{}}},
+		"2 times as fast as a, 25 times as fast as b":    {peer: "a", factor: 0.5, also: []goal{{peer: "b", factor: 0.04}}},
 		"0.5 of a, ahead of the others, at most 1.00 ms": {peer: "a", factor: 2, ahead: true, most: 1e6},
 	} {
 		if got := g.in(nanoseconds); got != want {
@@ -57,6 +66,9 @@ func TestGoalsInWords(t *testing.T) {
 func TestQuantities(t *testing.T) {
 	for want, got := range map[string]string{
 		"999 ns": quantity(999, nanoseconds), "1.50 us": quantity(1500, nanoseconds), "2.00 ms": quantity(2e6, nanoseconds),
+		"3.25 s": quantity(3.25e9, nanoseconds), "44.5 B": quantity(44.5, perEntry), "0.813": quantity(0.8126, hits),
+		"10 thousand files": quantityOf(10_000, "files"), "1 million files": quantityOf(1_000_000, "files"),
+		"1024 files": quantityOf(1024, "files"), "2.5 million files": quantityOf(2_500_000, "files"),
 		"1.93x": quantity(1.929, gain), "12.10x": quantity(12.1, smaller), "0.0625": quantity(0.0625, allocations), "127": quantity(126.7, allocations), "4140": quantity(4140, allocations),
 		"4 KiB": size(4 << 10), "1.5 MiB": size(1.5 * (1 << 20)), "512 B": size(512), "64 KiB": quantity(64<<10, fetched),
 		"500 MB/s": speed(500, 1000), "2.00 GB/s": speed(2000, 1000),
@@ -160,4 +172,17 @@ func TestPlayGivesEachItsOwnTime(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestNotesStandOnceBelowTheirTable(t *testing.T) {
+	all := lines()
+	all[0].Note, all[2].Note = "somebody is missing", "somebody is missing"
+	for name, print := range map[string]func(io.Writer, string, []result){"text": printText, "Markdown": printMarkdown} {
+		var out bytes.Buffer
+		print(&out, "a machine", all)
+		before, after, found := strings.Cut(out.String(), "somebody is missing")
+		if !found || strings.Contains(after, "somebody") || strings.Contains(before, "two") || !strings.Contains(after, "two") {
+			t.Errorf("%s:\n%s", name, out.String())
+		}
+	}
 }

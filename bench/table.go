@@ -13,6 +13,7 @@ type table struct {
 	title   string
 	columns []string
 	rows    [][]string
+	notes   []string
 }
 
 // tables puts results of the same Table together, in the order of the first.
@@ -38,6 +39,9 @@ func newTable(results []result) table {
 	var peers []string
 	goals := false
 	for _, r := range results {
+		if r.Note != "" && !slices.Contains(t.notes, r.Note) {
+			t.notes = append(t.notes, r.Note)
+		}
 		for _, p := range r.order {
 			if !slices.Contains(peers, p) {
 				peers = append(peers, p)
@@ -117,6 +121,9 @@ func printText(out io.Writer, machine string, results []result) {
 			fmt.Fprintln(w, "  "+strings.Join(row, "\t"))
 		}
 		w.Flush()
+		for _, note := range t.notes {
+			fmt.Fprintln(out, "  "+note)
+		}
 		fmt.Fprintln(out)
 	}
 	fmt.Fprintln(out, summary(results))
@@ -132,6 +139,9 @@ func printMarkdown(out io.Writer, machine string, results []result) {
 		line(slices.Repeat([]string{"---"}, len(t.columns)))
 		for _, row := range t.rows {
 			line(row)
+		}
+		for _, note := range t.notes {
+			fmt.Fprintf(out, "\n%s\n", note)
 		}
 	}
 	fmt.Fprintf(out, "\n%s\n", summary(results))
