@@ -117,6 +117,9 @@ func TestPictureIsSaved(t *testing.T) {
 	if got, err := os.ReadFile(file); err != nil || string(got) != drawn(t, someChart()) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
+	if err := (&bench{picture: file + "2"}).draw(); err == nil || !strings.Contains(err.Error(), "-picture") {
+		t.Errorf("a run without a picture: %v", err)
+	}
 	if err := (chart{}).draw(io.Discard); err == nil {
 		t.Error("a picture of nothing")
 	}

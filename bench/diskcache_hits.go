@@ -79,7 +79,7 @@ func (s cacheBench) pageCacheHit(in input, c hitCase) (err error) {
 	if err := s.onDisk(name, ours, peers); err != nil {
 		return err
 	}
-	return s.heapOfHits("in the page cache", name, goal{most: 2}, ours.reading(), m.peers)
+	return s.heapOfHits("in the page cache", name, c.size, goal{most: 2}, ours.reading(), m.peers)
 }
 
 // stock opens a store of that shop, full of records.
@@ -90,9 +90,9 @@ func (s cacheBench) stock(of shop, records [][]byte) (*stocked, error) {
 	return of.stock(filepath.Join(s.dir, of.name), records)
 }
 
-// heapOfHits notes what one hit takes from the heap.
-func (s cacheBench) heapOfHits(where, name string, g goal, ours contender, peers []contender) error {
-	mine, err := heapOf(ours)
+// heapOfHits notes what one hit of so many bytes takes from the heap.
+func (s cacheBench) heapOfHits(where, name string, bytes int, g goal, ours contender, peers []contender) error {
+	mine, err := heapOf(ours, bytes)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (s cacheBench) heapOfHits(where, name string, g goal, ours contender, peers
 		if p.timed != nil {
 			continue // another process, whose heap cannot be counted
 		}
-		used, err := heapOf(p)
+		used, err := heapOf(p, bytes)
 		if err != nil {
 			return err
 		}
@@ -115,10 +115,11 @@ func (s cacheBench) heapOfHits(where, name string, g goal, ours contender, peers
 	return nil
 }
 
-// heapOf spreads over so many operations that what others do meanwhile, as a
-// database's own goroutines, is next to nothing.
-func heapOf(c contender) (spent, error) {
-	const times = 100
+// heapOf spreads over many operations, so that what others do meanwhile, as a
+// database's own goroutines, is next to nothing; over fewer large ones, as nothing is
+// collected while they are counted.
+func heapOf(c contender, bytes int) (spent, error) {
+	times := max(8, min(100, 8<<20/bytes))
 	used, err := measureAllocs(func() error { return c.do(times) })
-	return spent{used.count / times, used.bytes / times}, err
+	return spent{used.count / float64(times), used.bytes / float64(times)}, err
 }

@@ -58,7 +58,7 @@ func (s cacheBench) memoryHit(entries int, g goal) error {
 	if err := s.play(m); err != nil {
 		return err
 	}
-	if err := s.heapOfHits("in memory", name, goal{none: true}, ours, m.peers); err != nil {
+	if err := s.heapOfHits("in memory", name, bytes, goal{none: true}, ours, m.peers); err != nil {
 		return err
 	}
 	return s.memoryOnAllCores(all, entries)

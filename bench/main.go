@@ -94,10 +94,8 @@ func (b *bench) report(jsonFile string, out io.Writer) error {
 		write = printMarkdown
 	}
 	write(out, machine(b.cores), b.results)
-	if b.picture != "" && len(b.charts) > 0 {
-		if err := b.charts[0].save(b.picture); err != nil {
-			return err
-		}
+	if err := b.draw(); err != nil {
+		return err
 	}
 	if jsonFile == "" {
 		return nil
@@ -107,6 +105,17 @@ func (b *bench) report(jsonFile string, out io.Writer) error {
 		return err
 	}
 	return os.WriteFile(jsonFile, append(text, '\n'), 0o644)
+}
+
+// draw saves the picture, if one was asked for.
+func (b *bench) draw() error {
+	switch {
+	case b.picture == "":
+		return nil
+	case len(b.charts) == 0:
+		return errors.New("-picture: only of diskcache there is one; leave -only away, or name it there")
+	}
+	return b.charts[0].save(b.picture)
 }
 
 func selected(only string) ([]string, error) {
