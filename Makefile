@@ -38,10 +38,10 @@ fuzz-short:
 fuzz:
 	$(MAKE) fuzz-short FUZZTIME=10m
 
-# What "make test" does in short: processes killed 200 times, restarts of two
-# million entries.
+# What "make test" does in short: processes killed 200 times, restarts of ten
+# million entries, streams of a gigabyte.
 crash:
-	DISKCACHE_KILL_ROUNDS=200 DISKCACHE_OPERATIONS=1000000 DISKCACHE_RESTART_ENTRIES=2000000 go test -count=1 -timeout 60m ./diskcache -run 'Killed|OpenServes|Flat|Operations'
+	DISKCACHE_KILL_ROUNDS=200 DISKCACHE_OPERATIONS=1000000 DISKCACHE_RESTART_ENTRIES=10000000 DISKCACHE_STREAM_BYTES=1073741824 DISKCACHE_INDEX_ENTRIES=10000000 go test -count=1 -timeout 60m ./diskcache -run 'Killed|OpenServes|Flat|Operations|Flipped|Random|Stored|StreamIsRead|CacheTakes'
 
 quickstart:
 	go -C examples run ./quickstart
