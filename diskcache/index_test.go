@@ -1,6 +1,7 @@
 package diskcache
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"unsafe"
 )
 
 // check walks the table: sorted, nothing before its home, no gap between a slot
@@ -214,5 +216,44 @@ func TestHashIsStableAndKeyed(t *testing.T) {
 	slices.Sort(seen)
 	if n := len(slices.Compact(seen)); n != 100_000 {
 		t.Errorf("%d different hashes of 100,000 keys", n)
+	}
+}
+
+// sip is SipHash with any number of rounds.
+func sip(s *hashSeed, key string, compress, finish int) uint64 {
+	v0, v1 := s.k0^0x736f6d6570736575, s.k1^0x646f72616e646f6d
+	v2, v3 := s.k0^0x6c7967656e657261, s.k1^0x7465646279746573
+	last := uint64(len(key)) << 56
+	p := unsafe.Slice(unsafe.StringData(key), len(key))
+	for ; len(p) >= 8; p = p[8:] {
+		m := binary.LittleEndian.Uint64(p)
+		v3 ^= m
+		for range compress {
+			v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+		}
+		v0 ^= m
+	}
+	for i, b := range p {
+		last |= uint64(b) << (8 * i)
+	}
+	v3 ^= last
+	for range compress {
+		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+	}
+	v0 ^= last
+	v2 ^= 0xff
+	for range finish {
+		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+	}
+	return v0 ^ v1 ^ v2 ^ v3
+}
+
+func TestHashIsSipHash13(t *testing.T) {
+	seed := &hashSeed{0x0706050403020100, 0x0f0e0d0c0b0a0908}
+	input := string(noise(300))
+	for n := range len(input) {
+		if got, want := seed.sum(input[:n]), sip(seed, input[:n], 1, 3); got != want {
+			t.Errorf("%d bytes: %x, not %x", n, got, want)
+		}
 	}
 }
