@@ -43,6 +43,9 @@ func (p placed) slot(hash, epoch uint64) slot {
 // written at once: a process killed in between leaves a record with a damaged
 // body, and everything behind it can still be found.
 func (d *disk) append(dr *draft, allowed func() bool) (placed, error) {
+	if n := dr.header().total(); n > d.limit/2 {
+		return placed{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, n)
+	}
 	if err := d.breaker.enter(); err != nil {
 		return placed{}, err
 	}
@@ -52,9 +55,7 @@ func (d *disk) append(dr *draft, allowed func() bool) (placed, error) {
 }
 
 func (d *disk) appendChecked(dr *draft, allowed func() bool) (placed, error) {
-	if n := dr.header().total(); n > d.limit/2 {
-		return placed{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, n)
-	} else if n > d.segmentBytes/2 {
+	if dr.header().total() > d.segmentBytes/2 {
 		return d.appendApart(dr, allowed)
 	}
 	sc := d.getScratch()

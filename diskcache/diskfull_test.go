@@ -71,7 +71,7 @@ func TestStalledDeviceIsBypassed(t *testing.T) {
 		mustPut(t, c, "k", NewView([]byte("x")), "v")
 		resume := dev.stall()
 		var stuck sync.WaitGroup
-		for range stallWidth {
+		for range c.disk.breaker.width {
 			stuck.Go(func() { wantHit(t, c, "k", []byte("x")) })
 		}
 		synctest.Wait()

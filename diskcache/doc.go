@@ -43,8 +43,8 @@
 //     that adapts (policy.go); in simulation the hit ratio is above LRU's on
 //     Zipf, scans and loops, and within 0.012 of it where only recency counts.
 //   - In nobody's way. A full or failing disk is an error from Put, a log
-//     line, and misses; one that stalls holds those who are in it, at most some
-//     ten, and the others are let pass after two seconds. The cost of Get, Put and
+//     line, and misses; one that stalls holds those who are in it, at most eight or
+//     two for each core, and the others are let pass after two seconds. The cost of Get, Put and
 //     Drop does not grow with the number of entries, no Put pays for more than its
 //     share of reclaiming, and the folder is listed at Open and never again.
 //

@@ -101,7 +101,7 @@ func newCache(fo *folder, key *cacheKey, o Options) *Cache {
 		wrap: o.wrap, log: o.Logger, index: c, gate: newGate(), number: 1,
 		scratch: sync.Pool{New: newScratch},
 		space:   space{statfs: o.statfs, now: c.ages.now, limit: math.MaxInt64},
-		breaker: breaker{clock: c.ages.now},
+		breaker: newBreaker(c.ages.now),
 	}
 	if d.space.statfs == nil {
 		d.space.statfs = fo.free

@@ -177,13 +177,18 @@ func (d *disk) readMeta(sl slot) (key string, m Meta, stored int64, err error) {
 	return string(o.key), m, o.stored, nil
 }
 
-// deviceError returns err if it says something about the disk.
+// deviceError returns what err says about the disk: nil if it did as it was told.
 func deviceError(err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, ours := range []error{ErrFenced, ErrTooLarge, ErrClosed, errDamaged, errOtherKey, errGone, errShredded} {
+	for _, ours := range []error{ErrFenced, ErrTooLarge, ErrClosed, errGone} {
 		if errors.Is(err, ours) {
+			return errUntouched
+		}
+	}
+	for _, read := range []error{errDamaged, errOtherKey, errShredded} {
+		if errors.Is(err, read) {
 			return nil
 		}
 	}
