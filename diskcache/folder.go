@@ -3,6 +3,7 @@ package diskcache
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -16,7 +17,7 @@ import (
 //	lock          locked while the cache is open; the holder's process id
 //	key           the wrapped cache key, if there is a KeyWrapper
 //	groups        the secrets of groups, see secrets.go
-//	boot          where sequence numbers begin, see survey.go
+//	boot          where sequence numbers begin, see boot.go
 //	*.seg         segments, see header.go, record.go and block.go
 //	*.drops       what was dropped, see drops.go
 //	*.tmp         one of the above, not yet complete
@@ -32,12 +33,14 @@ const (
 	lockName   = "lock"
 	keyName    = "key"
 	tempSuffix = ".tmp"
+
+	maxMarker = 4 << 10
 )
 
 // folder is an opened, checked and locked folder.
 type folder struct {
-	root *os.Root
-	lock *os.File
+	root  *os.Root
+	locks []*os.File
 }
 
 // openFolder creates or checks the folder. version is the format's that is
@@ -94,11 +97,11 @@ func checkFolder(mode fs.FileMode, uid, self int, known bool) error {
 // version reads the marker. Without one, the folder must be empty, but for
 // what a racing Open or a fresh file system leaves there.
 func (fo *folder) version() (int, error) {
-	text, err := fo.root.ReadFile(markerName)
+	text, err := fo.read(markerName, maxMarker)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, fo.checkEmpty()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errDamaged) {
 		return 0, err
 	}
 	rest, tagged := strings.CutPrefix(string(text), markerTag)
@@ -132,6 +135,24 @@ func (fo *folder) names() ([]string, error) {
 	}
 	defer d.Close()
 	return d.Readdirnames(-1)
+}
+
+// read reads a file of at most so many bytes. One that is larger is not what was
+// written; somebody may have extended it, to more than there is memory.
+func (fo *folder) read(name string, most int64) ([]byte, error) {
+	f, err := fo.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("%w: %s has over %d bytes", errDamaged, name, most)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // mark writes the marker.
@@ -201,8 +222,8 @@ func (fo *folder) free() (total, free int64, err error) {
 
 func (fo *folder) close() error {
 	var err error
-	if fo.lock != nil {
-		err = errors.Join(unlock(fo.lock), fo.lock.Close())
+	for _, lock := range fo.locks {
+		err = errors.Join(err, unlock(lock), lock.Close())
 	}
 	return errors.Join(err, fo.root.Close())
 }

@@ -194,22 +194,27 @@ func TestLockOfAnotherProcessIsRefusedAndEndsWithIt(t *testing.T) {
 	open4test(t, dir, Options{}) // although it was killed and could not unlock
 }
 
-// TestLockEndsWithCloseThoughAChildIsBeingStarted: a descriptor of the lock file in
+// TestLockEndsWithCloseThoughAChildIsBeingStarted: a descriptor of each lock in
 // another process, as a fork has it until it executes its program.
 func TestLockEndsWithCloseThoughAChildIsBeingStarted(t *testing.T) {
 	dir := newDir(t)
 	c := open4test(t, dir, Options{})
-	raw, err := c.folder.lock.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
+	for _, lock := range c.folder.locks {
+		raw, err := lock.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var dup int
+		if err := raw.Control(func(fd uintptr) { dup, err = syscall.Dup(int(fd)) }); err != nil {
+			t.Fatal(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Close(dup)
 	}
-	var dup int
-	if err := raw.Control(func(fd uintptr) { dup, err = syscall.Dup(int(fd)) }); err != nil {
-		t.Fatal(err)
+	if n := len(c.folder.locks); n != 2 {
+		t.Errorf("%d locks", n)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(dup)
 	reopen(t, c, dir, Options{})
 }

@@ -4,19 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
-	"time"
 )
 
 // The file "key" is "HKCKEY", a zero byte, the format's version in one byte,
 // and what the KeyWrapper returned.
 const (
-	keyMagic = "HKCKEY\x00"
-
-	// keyTimeout bounds each call of the wrapper. A keyring that hangs must
-	// not keep an application from starting; it starts with an empty cache.
-	keyTimeout = 10 * time.Second
+	keyMagic   = "HKCKEY\x00"
+	maxKeyFile = 64 << 10
 )
 
 var errNoKey = errors.New("no key is stored yet")
@@ -52,7 +47,7 @@ func newKey() *cacheKey {
 }
 
 func loadKey(ctx context.Context, fo *folder, keys KeyWrapper) (*cacheKey, error) {
-	raw, err := fo.root.ReadFile(keyName)
+	raw, err := fo.read(keyName, maxKeyFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errNoKey
 	}
@@ -63,33 +58,14 @@ func loadKey(ctx context.Context, fo *folder, keys KeyWrapper) (*cacheKey, error
 	if len(raw) < lead || string(raw[:lead-1]) != keyMagic || raw[lead-1] != formatVersion {
 		return nil, errors.New("not a key file")
 	}
-	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
-	defer cancel()
-	plain, err := keys.UnwrapKey(ctx, raw[lead:])
-	if err != nil {
-		return nil, err
-	}
-	defer clear(plain)
-	if len(plain) != len(cacheKey{}) {
-		return nil, fmt.Errorf("the unwrapped key has %d bytes, not %d", len(plain), len(cacheKey{}))
-	}
-	key := cacheKey(plain)
-	return &key, nil
+	return unwrapKey(ctx, keys, raw[lead:])
 }
 
 // storeKey stores a new key. If it cannot, the cache works with the key in
 // memory only, and the next process starts empty once more.
-func storeKey(ctx context.Context, fo *folder, key *cacheKey, keys KeyWrapper) error {
-	if keys == nil {
+func storeKey(fo *folder, wrapped []byte) error {
+	if wrapped == nil {
 		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, keyTimeout)
-	defer cancel()
-	plain := *key // the wrapper may keep or clear what it is given
-	wrapped, err := keys.WrapKey(ctx, plain[:])
-	clear(plain[:])
-	if err != nil {
-		return err
 	}
 	return replaceFile(fo.root, keyName, append(append([]byte(keyMagic), formatVersion), wrapped...), true)
 }

@@ -26,7 +26,8 @@ func (l *loading) init() {
 	l.drops = make(map[uint64]uint64)
 }
 
-// Loaded is closed when everything that an earlier process stored can be found.
+// Loaded is closed when everything that an earlier process stored can be found, or
+// when the cache has been closed before that.
 func (c *Cache) Loaded() <-chan struct{} { return c.loading.done }
 
 func (c *Cache) ready() bool { return c.loading.over.Load() }
@@ -56,6 +57,7 @@ const loadWorkers = 4
 
 // load finds the records of an earlier process again, and then what was dropped.
 func (c *Cache) load(ctx context.Context) {
+	defer close(c.loading.done)
 	segments := c.disk.foundSegments()
 	workers := make([]loader, min(loadWorkers, runtime.GOMAXPROCS(0)))
 	c.makeSpace(segments)

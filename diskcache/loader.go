@@ -82,9 +82,6 @@ func (l *loader) loaded(s *segment) {
 	s.loading = false
 }
 
-// raise keeps sequence numbers above all that have been seen.
-func (d *disk) raise(seq uint64) { d.seq.Store(max(d.seq.Load(), seq)) }
-
 // add collects one record.
 func (l *loader) add(s *segment, e entry) {
 	if l.c.loading.voids(e) {
@@ -127,28 +124,36 @@ func (l *loader) readDrops() {
 	l.d.gate.lock()
 	files := slices.Clone(l.d.drops.files)
 	l.d.gate.unlock()
-	for _, f := range files {
+	for i, f := range files {
 		if f.highest != 1<<64-1 {
 			continue // of this process: it noted them as well
 		}
-		highest := f.born
-		err := f.read(l.d.root, l.d.wrap, func(kind byte, hash, seq uint64) {
-			highest = max(highest, seq)
-			if kind == frameDropAll {
-				l.c.loading.noteAll(seq)
-			} else {
-				l.c.loading.note(hash, seq)
-			}
-		})
+		highest, err := l.readDropFile(f)
 		if err != nil {
-			l.d.failures.Add(1)
-			l.d.log.Warn("diskcache: a file of drops cannot be read: dropped entries may be found again, as suspects", "error", err)
+			l.voidOlder(f, files[i+1:], err)
+			continue
 		}
-		l.d.gate.lock()
 		l.d.raise(highest)
+		l.d.gate.lock()
 		f.highest = l.d.seq.Load() // a frame does not say when it was written
 		l.d.gate.unlock()
 	}
+}
+
+func (l *loader) readDropFile(f *dropFile) (highest uint64, err error) {
+	if f.aead == nil {
+		return 0, errors.New("its header could not be read")
+	}
+	highest = f.born
+	err = f.read(l.d.root, l.d.wrap, func(kind byte, hash, seq uint64) {
+		highest = max(highest, seq)
+		if kind == frameDropAll {
+			l.c.loading.noteAll(seq)
+		} else {
+			l.c.loading.note(hash, seq)
+		}
+	})
+	return highest, err
 }
 
 // settle removes what was dropped, deletes large records that are not current,
@@ -177,7 +182,6 @@ func (l *loader) settle() {
 		l.d.log.Warn("diskcache: no room for what was found", "error", err)
 	}
 	l.d.gate.unlock()
-	close(ld.done)
 }
 
 // trim gives back what was reserved for records that have been replaced or dropped.

@@ -13,7 +13,8 @@ import (
 //
 // Open returns within some 100 ms however much is in the folder: finding it again
 // goes on in the background, and until [Cache.Loaded] is closed what has not been
-// found yet is a miss. Entries found are suspect until confirmed. The cache starts
+// found yet is a miss. (If the file boot is lost, it returns when all is found. A
+// keyring that does not answer is waited for, up to 10 s for each call.) Entries found are suspect until confirmed. The cache starts
 // empty, and the log says why, if the key cannot be unwrapped or the folder has
 // another version of the format; it starts empty, as agreed, without o.Keys.
 //
@@ -51,7 +52,11 @@ func open(ctx context.Context, fo *folder, version int, o Options) (*Cache, erro
 		if err := fo.mark(); err != nil {
 			return nil, fmt.Errorf("diskcache: cannot mark the folder: %w", err)
 		}
-		if err := storeKey(ctx, fo, key, o.Keys); err != nil {
+		wrapped, err := wrapKey(ctx, o.Keys, key)
+		if err == nil {
+			err = storeKey(fo, wrapped)
+		}
+		if err != nil {
 			o.Logger.Warn("diskcache: the key cannot be stored: this cache ends with this process", "error", err)
 		}
 	}
@@ -63,8 +68,10 @@ func open(ctx context.Context, fo *folder, version int, o Options) (*Cache, erro
 		c.disk.close()
 		return nil, err
 	}
-	c.start()
-	c.await(ctx)
+	if err := c.start(ctx); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -82,12 +89,28 @@ func (c *Cache) await(ctx context.Context) {
 	}
 }
 
-// start begins what goes on in the background.
-func (c *Cache) start() {
-	ctx, stop := context.WithCancel(context.Background())
+// start begins what goes on in the background. It lets nobody in before sequence
+// numbers are known to be new; see boot.go.
+func (c *Cache) start(ctx context.Context) error {
+	known := c.disk.startSeq(c.folder)
+	if known {
+		c.disk.saveSeq(c.folder)
+	}
+	background, stop := context.WithCancel(context.Background())
 	c.stop = stop
-	c.owned.Go(func() { c.load(ctx) })
-	c.owned.Go(func() { c.ages.run(ctx) })
+	c.owned.Go(func() { c.load(background) })
+	c.owned.Go(func() { c.ages.run(background) })
+	if known {
+		c.await(ctx)
+		return nil
+	}
+	select {
+	case <-c.Loaded():
+		c.disk.saveSeq(c.folder)
+		return nil
+	case <-ctx.Done():
+		return calledOff(ctx)
+	}
 }
 
 func newCache(fo *folder, key *cacheKey, o Options) *Cache {

@@ -42,7 +42,12 @@ type Options struct {
 
 // KeyWrapper encrypts the 32-byte cache key for storage beside the data. An
 // application's keyring implements it. Both methods must authenticate what
-// they wrap; both are called during [Open] only.
+// they wrap. They are called by [Open] and, to wrap, by [Cache.Shred].
+//
+// A slice that is passed is not to be kept; one that is returned is copied and left
+// alone. Both methods should return when ctx is done, after 10 s at the latest. Nobody
+// waits for one that does not, but nothing can stop it either: the goroutine it runs on
+// is then left behind until it returns, also by [Cache.Close].
 type KeyWrapper interface {
 	WrapKey(ctx context.Context, key []byte) ([]byte, error)
 	UnwrapKey(ctx context.Context, wrapped []byte) ([]byte, error)

@@ -26,11 +26,11 @@ func tryLock(f *os.File) (taken bool, err error) {
 	return err == nil, err
 }
 
-// owner returns the numeric user id that owns the file.
 // unlock does not leave it to closing the file: a child that is just being started has
 // the file open as well, until it executes its program, and with it the lock.
 func unlock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
 
+// owner returns the numeric user id that owns the file.
 func owner(info fs.FileInfo) (int, bool) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

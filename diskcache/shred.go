@@ -67,8 +67,9 @@ func (c *Cache) sweepGroup(hash uint64) {
 }
 
 // Shred makes everything unreadable: the cache key is destroyed, in memory and on
-// disk, and the cache goes on, empty, under a new one. It waits for calls that are
-// using the disk. All fences are dead.
+// disk, and the cache goes on, empty, under a new one. It has the new key wrapped
+// first, for which a keyring that does not answer has 10 s; then it waits for calls
+// that are using the disk. All fences are dead. ctx is for what comes before.
 //
 // An error says that files of the old key may be left; the next Shred or Open with
 // the same folder deletes them. If only the new key cannot be wrapped, that is
@@ -82,19 +83,24 @@ func (c *Cache) Shred(ctx context.Context) error {
 		return err
 	}
 	defer c.shreds.unlock()
+	key := newKey()
+	wrapped, unstored := wrapKey(ctx, c.keys, key) // before anybody is stopped
 	c.life.Lock()
 	defer c.life.Unlock()
 	if c.closed.Load() {
 		return ErrClosed
 	}
 	c.disk.quit()
-	err := c.disk.shred(c.folder, c.finishLoading)
+	err := c.disk.shred(c.folder, key, c.finishLoading)
 	c.clear()
 	c.seed.Store(newHashSeed(c.disk.key))
 	c.clock.epoch.Add(1)
 	c.clear() // what an insert left in between
-	if stored := storeKey(ctx, c.folder, c.disk.key, c.keys); stored != nil {
-		c.log.Warn("diskcache: the new key cannot be stored: this cache ends with this process", "error", stored)
+	if unstored == nil {
+		unstored = storeKey(c.folder, wrapped)
+	}
+	if unstored != nil {
+		c.log.Warn("diskcache: the new key cannot be stored: this cache ends with this process", "error", unstored)
 	}
 	if err != nil {
 		return fmt.Errorf("diskcache: files of the destroyed key are left: %w", err)
@@ -108,7 +114,7 @@ func (c *Cache) finishLoading() {
 }
 
 // shred deletes every file and replaces the key.
-func (d *disk) shred(fo *folder, emptied func()) error {
+func (d *disk) shred(fo *folder, key *cacheKey, emptied func()) error {
 	d.gate.lock()
 	defer d.gate.unlock()
 	for _, s := range d.table.all() {
@@ -119,7 +125,8 @@ func (d *disk) shred(fo *folder, emptied func()) error {
 	}
 	emptied()
 	err := errors.Join(fo.empty(), syncFolder(d.root))
-	*d.key = *newKey()
+	*d.key = *key
+	clear(key[:])
 	d.groups.clear()
 	return err
 }

@@ -3,12 +3,10 @@ package diskcache
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"time"
 )
 
 // survey looks at the files that an earlier process left: their names, sizes and
@@ -20,6 +18,7 @@ func (c *Cache) survey() error {
 	if err != nil {
 		return fmt.Errorf("diskcache: %w", err)
 	}
+	useless := 0
 	for _, name := range names {
 		number, drops, ok := parseName(name)
 		if !ok {
@@ -29,21 +28,29 @@ func (c *Cache) survey() error {
 		if number > 0 && number <= maxNumber {
 			err = d.found(uint32(number), name, drops)
 		}
-		if err != nil && !errors.Is(err, errDamaged) {
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, errDamaged):
+			useless++
+		case drops && d.keepUnread(uint32(number), name):
+			continue
+		default:
 			d.failures.Add(1)
 			d.log.Warn("diskcache: a file cannot be read and is deleted", "error", err)
 		}
-		if err != nil {
-			if err := d.root.Remove(name); err != nil {
-				return fmt.Errorf("diskcache: cannot delete a useless file: %w", err)
-			}
+		if err := d.root.Remove(name); err != nil {
+			return fmt.Errorf("diskcache: cannot delete a useless file: %w", err)
 		}
+	}
+	if useless > 0 {
+		d.log.Warn("diskcache: files are deleted that are damaged, incomplete, or were written under another key",
+			"deleted", useless, "left", d.table.len()+len(d.drops.files))
 	}
 	d.sortFound()
 	if err := d.groups.secrets.load(&d.groups); err != nil && !errors.Is(err, errDamaged) {
 		d.failures.Add(1)
 	}
-	d.startSeq(c.folder)
 	return nil
 }
 
@@ -68,10 +75,14 @@ func (d *disk) found(number uint32, name string, drops bool) error {
 	d.number = max(d.number, number+1)
 	d.seq.Store(max(d.seq.Load(), h.born))
 	if drops {
+		size, err := cutDrops(f, info.Size())
 		_ = f.Close()
+		if err != nil {
+			return err
+		}
 		file := &dropFile{segmentHeader: h, aead: s.aead, highest: 1<<64 - 1}
 		d.drops.files = append(d.drops.files, file)
-		d.grew(file, info.Size())
+		d.grew(file, size)
 		return nil
 	}
 	s.loading, s.sealed = true, true
@@ -118,27 +129,6 @@ func (d *disk) resume(s *segment) {
 	s.found, s.foundSize, s.sealed = t.last, t.size, false
 	d.active[s.q] = s
 	d.account(s)
-}
-
-// bootName is the file that holds, sealed, the lowest sequence number of the
-// process that wrote it. The next process begins 2^40 above, and not below the
-// nanoseconds since 1970, so that its numbers are higher even if the clock was set
-// back or the newest files are lost.
-const bootName = "boot"
-
-func (d *disk) startSeq(fo *folder) {
-	seal := d.key.aead("boot", nil)
-	seq := max(d.seq.Load()+1, uint64(time.Now().UnixNano()))
-	if raw, err := fo.root.ReadFile(bootName); err == nil {
-		if b, err := seal.Open(nil, nil, raw, nil); err == nil && len(b) == 8 {
-			seq = max(seq, binary.BigEndian.Uint64(b)+1<<40)
-		}
-	}
-	d.seq.Store(min(seq, 1<<61))
-	b := binary.BigEndian.AppendUint64(nil, d.seq.Load())
-	if err := replaceFile(fo.root, bootName, seal.Seal(nil, nil, b, nil), false); err != nil {
-		d.failures.Add(1)
-	}
 }
 
 func calledOff(ctx context.Context) error {
