@@ -78,7 +78,7 @@ func (c *crowd) costs() (gets, puts []point, err error) {
 }
 
 // grow puts entries until there are n, and returns the median time of the last tenth
-// of them, in ns. By the clock on the wall: a put may wait.
+// of them, in ns.
 func (c *crowd) grow(n int) (float64, error) {
 	var times []float64
 	piece := max(1, n/1000)
@@ -87,13 +87,13 @@ func (c *crowd) grow(n int) (float64, error) {
 		for i := range names {
 			names[i] = keyOf(c.count + i)
 		}
-		began := time.Now()
+		began := c.pace.now()
 		for i, name := range names {
 			if err := put(c.cache, name, c.records[i%len(c.records)]); err != nil {
 				return 0, err
 			}
 		}
-		took := float64(time.Since(began)) / float64(len(names))
+		took := float64(c.pace.now()-began) / float64(len(names))
 		if c.count+len(names) >= n-n/10 {
 			times = append(times, took)
 		}

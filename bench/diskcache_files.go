@@ -41,7 +41,7 @@ func (s cacheBench) filesByNumber() (costs fileCosts, err error) {
 		}
 		cs := []contender{{name: "walk", do: func(times int) error { return walk(dir, times, count) }}}
 		if s.python != nil {
-			cs = append(cs, s.python.contender("write", "cryptography"))
+			cs = append(cs, s.python.contender("spend", "cryptography"))
 		}
 		took, err := s.pace.measure(cs)
 		if err != nil {
