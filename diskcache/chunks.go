@@ -66,7 +66,8 @@ func (o *opened) behind(out []byte, sc *scratch) error {
 
 // chunksFrom opens chunks from up to, but without, to.
 func (o *opened) chunksFrom(from, to int, out []byte, sc *scratch) error {
-	aad := o.chunksAAD(nil)
+	aad := o.chunksAAD(sc.aad[:0])
+	sc.aad = aad
 	off := o.offset(from)
 	for n := from; n < to; n++ {
 		sealed, err := o.sealedChunk(n, off, sc)
