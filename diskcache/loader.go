@@ -179,10 +179,20 @@ func (l *loader) settle() {
 		}
 	}
 	l.d.prune()
-	if err := l.d.makeRoom(0); err != nil {
+	l.d.gate.unlock()
+	for errors.Is(l.shrink(), errRoomLater) {
+	}
+}
+
+// shrink does one share of it.
+func (l *loader) shrink() error {
+	l.d.gate.lock()
+	defer l.d.gate.unlock()
+	err := l.d.makeRoom(0)
+	if err != nil && !errors.Is(err, errRoomLater) {
 		l.d.log.Warn("diskcache: no room for what was found", "error", err)
 	}
-	l.d.gate.unlock()
+	return err
 }
 
 // trim gives back what was reserved for records that have been replaced or dropped.
