@@ -18,6 +18,8 @@ import (
 const (
 	errServerShutdown    = 1053
 	errAccessDenied      = 1045
+	errGate              = 1644 // SIGNAL, see the script
+	errAccountLocked     = 4151 // MariaDB; MySQL has 3118
 	errDuringCommit      = 1180
 	errBinlogLogging     = 1598
 	errQueryInterrupted  = 1317

@@ -14,6 +14,8 @@ type Options struct {
 	// Replicated joins the two in asynchronous master-master replication over
 	// verified TLS, with GTIDs, odd and even automatic ids.
 	Replicated bool
+	// SemiSync makes a commit wait until the other server has received it.
+	SemiSync bool
 }
 
 // Pair is two running MariaDB servers that share a certificate authority and an
@@ -29,7 +31,10 @@ type Pair struct {
 	// Servers[0] has the id 1, its certificate the names db1.test, localhost and
 	// 127.0.0.1; Servers[1] the id 2 and db2.test.
 	Servers [2]*Server
+	// Feeds[i] is what Servers[i] follows the other one through, when replicated.
+	Feeds [2]*Proxy
 
+	feed         [2]string
 	replPassword string
 }
 
@@ -54,7 +59,14 @@ func MariaDBPair(t testing.TB, o Options) *Pair {
 		s.Start()
 	}
 	if o.Replicated {
+		for i, s := range p.Servers {
+			p.Feeds[1-i] = NewProxy(t, s.Addr)
+			p.feed[1-i] = p.Feeds[1-i].Addr
+		}
 		p.replicate()
+	}
+	if o.SemiSync {
+		p.semiSync()
 	}
 	return p
 }

@@ -44,6 +44,9 @@ innodb-flush-log-at-trx-commit=1
 auto-increment-increment=2
 auto-increment-offset=%[3]d
 slave-net-timeout=4
+skip-slave-start
+init-file=%[1]s/init.sql
+rpl-semi-sync-master-wait-point=AFTER_SYNC
 
 innodb-buffer-pool-size=32M
 innodb-log-file-size=16M

@@ -13,7 +13,7 @@ import (
 func (p *Pair) replicate() {
 	for i, s := range p.Servers {
 		s.t.Helper()
-		_, port, err := net.SplitHostPort(p.Servers[1-i].Addr)
+		_, port, err := net.SplitHostPort(p.feed[i])
 		if err != nil {
 			s.t.Fatalf("server %d: %v", s.ID, err)
 		}
@@ -23,6 +23,7 @@ func (p *Pair) replicate() {
 			MASTER_SSL=1, MASTER_SSL_CA='%s', MASTER_SSL_VERIFY_SERVER_CERT=1`,
 			port, p.replPassword, filepath.Join(s.dir, "ca.pem")),
 			"START SLAVE")
+		s.BootWith(startReplication)
 	}
 	for _, s := range p.Servers {
 		s.awaitReplication()

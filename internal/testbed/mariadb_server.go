@@ -49,6 +49,7 @@ func newServer(t testing.TB, program string, acct account, ca *CA, base string, 
 	acct.file(t, s.dir, "ca.pem", ca.PEM)
 	acct.file(t, s.dir, "cert.pem", leaf.CertPEM)
 	acct.file(t, s.dir, "key.pem", leaf.KeyPEM)
+	s.BootWith("DO 1;\n")
 	s.config = acct.file(t, s.dir, "my.cnf", []byte(configText(s.dir, port, id)))
 	s.root = s.rootDB()
 	t.Cleanup(func() {

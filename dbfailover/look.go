@@ -1,0 +1,168 @@
+package dbfailover
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// looker reads one application's state on a server, with the monitor's account.
+type looker struct {
+	app, node string
+	schemas   []string
+
+	// What the relay log held when it was last searched: searching is slow, and a
+	// stopped applier stands still.
+	searched string
+	clear    bool
+}
+
+// look takes two round trips.
+func (l *looker) look(ctx context.Context, conn driverConn) (sight, error) {
+	table, err := ask(ctx, conn, "CALL hipaakit.look_"+l.app+"(?)", l.node)
+	if err != nil {
+		return sight{}, err
+	}
+	if len(table.rows) != 1 || len(table.rows[0]) != 12 {
+		return sight{}, errors.New("dbfailover: the script on the server is of another version")
+	}
+	s, err := l.read(table.rows[0])
+	if err != nil {
+		return sight{}, err
+	}
+	s.feed, err = l.follow(ctx, conn, s.at)
+	return s, err
+}
+
+func (l *looker) read(row []string) (s sight, err error) {
+	number := func(text string, bits int) uint64 {
+		n, parseErr := strconv.ParseUint(text, 10, bits)
+		if parseErr != nil && err == nil {
+			err = fmt.Errorf("dbfailover: the check read %q where a number has to be", text)
+		}
+		return n
+	}
+	s = sight{
+		readOnly: row[0] != "0", known: true, id: uint32(number(row[1], 32)), at: row[2],
+		top:    epoch{number: number(row[3], 64), server: uint32(number(row[4], 32)), gtid: row[5]},
+		locked: row[6] != "0", tail: row[7], quarantined: row[8] != "0",
+		beats: number(row[9], 64), neighbours: int(number(row[10], 31)), semiSync: row[11] == "1",
+	}
+	return s, err
+}
+
+// follow reads how this server follows the other.
+func (l *looker) follow(ctx context.Context, conn driverConn, at string) (feed, error) {
+	table, err := ask(ctx, conn, "SHOW SLAVE STATUS")
+	if err != nil || len(table.rows) == 0 {
+		return feed{lag: -1}, err
+	}
+	f := feed{
+		receiving: table.get("Slave_IO_Running") == "Yes", applying: table.get("Slave_SQL_Running") == "Yes",
+		received: table.get("Gtid_IO_Pos"), lag: -1,
+	}
+	f.errno, _ = strconv.Atoi(table.get("Last_SQL_Errno"))
+	f.gated = f.errno == errGate && strings.Contains(table.get("Last_SQL_Error"), "hipaakit gate")
+	if n, err := strconv.Atoi(table.get("Seconds_Behind_Master")); err == nil {
+		f.lag = n
+	}
+	f.applied = covers(at, f.received)
+	if !f.applied && !f.applying && f.errno != 0 {
+		f.applied, err = l.search(ctx, conn, table)
+	}
+	return f, err
+}
+
+// search reads on in the relay log where applying stopped.
+func (l *looker) search(ctx context.Context, conn driverConn, t table) (bool, error) {
+	from := t.get("Relay_Log_File") + ":" + t.get("Relay_Log_Pos") + ":" + t.get("Gtid_IO_Pos")
+	if from == l.searched {
+		return l.clear, nil
+	}
+	found := false
+	file, pos := t.get("Relay_Log_File"), t.get("Relay_Log_Pos")
+	for file != "" && !found {
+		next := ""
+		err := events(ctx, conn, "SHOW RELAYLOG EVENTS IN '"+file+"' FROM "+pos, func(e event) bool {
+			found = found || e.touches(l.schemas)
+			if e.kind == "Rotate" {
+				next, _, _ = strings.Cut(e.info, ";")
+			}
+			return !found
+		})
+		if err != nil {
+			return false, err
+		}
+		if next == file || !strings.Contains(next, "relay") {
+			next = "" // the other server's own rotation
+		}
+		file, pos = next, "4"
+	}
+	l.searched, l.clear = from, !found
+	return l.clear, nil
+}
+
+// table is a small result.
+type table struct {
+	columns []string
+	rows    [][]string
+}
+
+// get returns a column of the first row, or nothing.
+func (t table) get(column string) string {
+	for i, name := range t.columns {
+		if name == column && len(t.rows) > 0 {
+			return t.rows[0][i]
+		}
+	}
+	return ""
+}
+
+// ask runs a query on the driver's connection itself and reads its first result. NULL
+// reads as "".
+func ask(ctx context.Context, conn driverConn, query string, args ...any) (t table, err error) {
+	t.columns, err = each(ctx, conn, query, args, func(row []string) bool {
+		t.rows = append(t.rows, row)
+		return true
+	})
+	return t, err
+}
+
+// each calls take for every row until that says no.
+func each(ctx context.Context, conn driverConn, query string, args []any, take func([]string) bool) (columns []string, err error) {
+	named := make([]driver.NamedValue, len(args))
+	for i, a := range args {
+		named[i] = driver.NamedValue{Ordinal: i + 1, Value: a}
+	}
+	rows, err := conn.QueryContext(ctx, query, named)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closeErr := rows.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	columns = rows.Columns()
+	values := make([]driver.Value, len(columns))
+	for {
+		if err := rows.Next(values); errors.Is(err, io.EOF) {
+			return columns, nil
+		} else if err != nil {
+			return nil, err
+		}
+		row := make([]string, len(values))
+		for i, v := range values {
+			if v != nil {
+				row[i] = text(v)
+			}
+		}
+		if !take(row) {
+			return columns, nil
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package dbfailover
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"text/template"
+)
+
+// controlSchema is where the script puts its tables and procedures.
+const controlSchema = "hipaakit"
+
+// InitFile is the text of the server's init-file, one statement a line. The first
+// locks every application's account before anybody can connect: a server that comes
+// back does not know what happened while it was away. The second starts replication
+// after the filters are back in place, so skip-slave-start has to be set beside it.
+const InitFile = "CALL hipaakit.boot();\nSTART SLAVE;\n"
+
+//go:embed sql/mariadb.sql
+var mariadbScript string
+
+// callable are the procedures that the monitor's account may run.
+var callable = []string{"look", "canary", "check", "lock", "fence", "promote", "unfence", "resume", "lift"}
+
+// between separates statements: procedures hold semicolons.
+const between = "\n//\n"
+
+// Install says on which accounts and servers a [Script] is to work.
+type Install struct {
+	// PrimaryID is the server_id of the application's primary. The first epoch
+	// names it.
+	PrimaryID uint32
+	// Monitor is the account of the checks as in CREATE USER: mon@10.0.0.%.
+	Monitor string
+}
+
+var account = regexp.MustCompile(`^([A-Za-z0-9_.-]{1,80})@([A-Za-z0-9_.:%/-]{1,60})$`)
+
+// Script returns the SQL that an administrator runs on both MariaDB servers (10.5.2
+// or newer) before the first web node starts, as input for the mariadb client. It can
+// be run again. The connector itself creates nothing: a first start on two sides
+// would create everything twice, and stop replication both ways.
+func Script(a App, in Install) (string, error) {
+	statements, err := Statements(a, in)
+	if err != nil {
+		return "", err
+	}
+	return "DELIMITER //\n" + strings.Join(statements, between) + between + "DELIMITER ;\n", nil
+}
+
+// Statements returns what [Script] does, one statement each, for a program that runs
+// them in one session.
+func Statements(a App, in Install) ([]string, error) {
+	if err := a.names(); err != nil {
+		return nil, err
+	}
+	monitor := account.FindStringSubmatch(in.Monitor)
+	if monitor == nil {
+		return nil, errors.New("dbfailover: Install.Monitor must be name@host")
+	}
+	if in.PrimaryID == 0 {
+		return nil, errors.New("dbfailover: Install.PrimaryID is not set: it is the primary's server_id")
+	}
+	parsed, err := template.New("script").Parse(mariadbScript)
+	if err != nil {
+		return nil, fmt.Errorf("dbfailover: script: %w", err)
+	}
+	var text strings.Builder
+	err = parsed.Execute(&text, map[string]any{
+		"App": a.Name, "User": "'" + a.User + "'", "PrimaryID": in.PrimaryID,
+		"Monitor": "'" + monitor[1] + "'@'" + monitor[2] + "'",
+		"Owned":   owned(a), "SchemaList": strings.Join(a.Schemas, ", "), "Callable": callable,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("dbfailover: script: %w", err)
+	}
+	return strings.Split(strings.TrimSpace(text.String()), between), nil
+}
+
+// owned returns the rows of hipaakit.owned. In a wild pattern _ and % stand for
+// others, unless a backslash is before them; one more is for the SQL string.
+func owned(a App) string {
+	var rows []string
+	for _, s := range a.Schemas {
+		pattern := strings.ReplaceAll(s, "_", `\\_`) + ".%"
+		rows = append(rows, fmt.Sprintf("('%s', '%s', '%s')", a.Name, s, pattern))
+	}
+	return strings.Join(rows, ", ")
+}

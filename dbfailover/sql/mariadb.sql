@@ -1,0 +1,332 @@
+-- What the web nodes of {{.App}} need on each of the two servers. Run it on both,
+-- as an administrator, twice if need be: it keeps what is there. Nothing of it is
+-- replicated, because accounts and epochs belong to one server each.
+--
+-- Before it, with passwords of their own, on both servers:
+--   CREATE USER {{.User}}@... REQUIRE SSL;  GRANT ... ON {{.SchemaList}} TO it
+--   CREATE USER {{.Monitor}} REQUIRE SSL
+-- After it, in the configuration of both servers:
+--   skip-slave-start
+--   init-file=/etc/mysql/hipaakit.sql    -- two lines, see InitFile
+SET SESSION sql_log_bin=0
+//
+CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4
+//
+-- One row for each application.
+CREATE TABLE IF NOT EXISTS hipaakit.app (
+  name VARCHAR(32) PRIMARY KEY, user VARCHAR(80) NOT NULL) ENGINE=InnoDB
+//
+-- Whose schemas these are. The pattern is the schema's name as a wild card.
+CREATE TABLE IF NOT EXISTS hipaakit.owned (
+  app VARCHAR(32), schema_name VARCHAR(64), pattern VARCHAR(160) NOT NULL,
+  PRIMARY KEY (app, schema_name)) ENGINE=InnoDB
+//
+-- Insert-only. Number n says that server may write from now on, having reached gtid.
+CREATE TABLE IF NOT EXISTS hipaakit.epoch (
+  app VARCHAR(32), number BIGINT UNSIGNED, server INT UNSIGNED NOT NULL, gtid TEXT NOT NULL,
+  at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), PRIMARY KEY (app, number)) ENGINE=InnoDB
+//
+-- Applications whose schemas this server does not take over from the other one.
+CREATE TABLE IF NOT EXISTS hipaakit.quarantine (
+  app VARCHAR(32) PRIMARY KEY, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
+//
+-- Applications of which this server holds writes that the other one never got.
+CREATE TABLE IF NOT EXISTS hipaakit.taint (
+  app VARCHAR(32) PRIMARY KEY, number BIGINT UNSIGNED NOT NULL, tail TEXT NOT NULL,
+  at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
+//
+-- Replicated. A web node proves here that it can write; each row is written on one
+-- server only, so the two never conflict.
+CREATE TABLE IF NOT EXISTS hipaakit.canary (
+  app VARCHAR(32), server INT UNSIGNED, node VARCHAR(64), beat BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (app, server, node)) ENGINE=InnoDB
+//
+-- Replicated. The first event of an epoch: a server that has not been told of the
+-- epoch, and so not been fenced, stops applying here, before it mixes the writes of
+-- the new epoch with its own.
+CREATE TABLE IF NOT EXISTS hipaakit.gate (
+  app VARCHAR(32) PRIMARY KEY, number BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB
+//
+-- Whose rights the procedures have. Nobody can log in with it.
+CREATE USER IF NOT EXISTS hipaakit@localhost ACCOUNT LOCK
+//
+ALTER USER hipaakit@localhost ACCOUNT LOCK
+//
+GRANT CREATE USER, PROCESS, CONNECTION ADMIN, BINLOG ADMIN, BINLOG MONITOR,
+  REPLICATION SLAVE ADMIN, SLAVE MONITOR ON *.* TO hipaakit@localhost
+//
+GRANT SELECT ON mysql.* TO hipaakit@localhost
+//
+GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, TRIGGER ON hipaakit.* TO hipaakit@localhost
+//
+CREATE OR REPLACE DEFINER=hipaakit@localhost TRIGGER hipaakit.gate_insert BEFORE INSERT ON hipaakit.gate FOR EACH ROW
+BEGIN
+  IF (SELECT IFNULL(MAX(number), 0) FROM hipaakit.epoch WHERE app = NEW.app) < NEW.number THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1644, MESSAGE_TEXT = 'hipaakit gate: this server has not been fenced';
+  END IF;
+END
+//
+-- Internal, as are all procedures without GRANT below.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_lock(p_user VARCHAR(80), p_lock BOOLEAN)
+SQL SECURITY DEFINER
+BEGIN
+  FOR a IN (SELECT Host FROM mysql.global_priv WHERE User = p_user) DO
+    EXECUTE IMMEDIATE CONCAT('ALTER USER ', QUOTE(p_user), '@', QUOTE(a.Host),
+      IF(p_lock, ' ACCOUNT LOCK', ' ACCOUNT UNLOCK'));
+  END FOR;
+END
+//
+-- Kills until nobody is left for two looks in a row, for two seconds at most: a login
+-- that was let in just before the lock shows up under its name a moment later.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.evict(p_user VARCHAR(80), OUT p_left INT)
+SQL SECURITY DEFINER
+BEGIN
+  DECLARE v_quiet INT DEFAULT 0;
+  DECLARE v_end DOUBLE DEFAULT UNIX_TIMESTAMP(SYSDATE(3)) + 2;
+  REPEAT
+    FOR t IN (SELECT ID FROM information_schema.PROCESSLIST WHERE USER = p_user) DO
+      BEGIN
+        DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; -- it ended by itself
+        KILL HARD CONNECTION t.ID;
+      END;
+    END FOR;
+    DO SLEEP(0.002);
+    SELECT COUNT(*) INTO p_left FROM information_schema.PROCESSLIST WHERE USER = p_user;
+    SET v_quiet = IF(p_left = 0, v_quiet + 1, 0);
+  UNTIL v_quiet = 2 OR UNIX_TIMESTAMP(SYSDATE(3)) > v_end END REPEAT;
+END
+//
+-- Makes the replication filter say what the table quarantine says, and leaves the
+-- patterns that others have set alone. Only the applying thread pauses, for
+-- milliseconds, and only if it was running: receiving goes on.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.refilter()
+SQL SECURITY DEFINER
+BEGIN
+  DECLARE v_now, v_next TEXT;
+  DECLARE v_running INT;
+  SET v_now = @@GLOBAL.replicate_wild_ignore_table, v_next = CONCAT(',', v_now, ',');
+  FOR o IN (SELECT pattern FROM hipaakit.owned) DO
+    SET v_next = REPLACE(v_next, CONCAT(',', o.pattern, ','), ',');
+  END FOR;
+  FOR o IN (SELECT pattern FROM hipaakit.owned JOIN hipaakit.quarantine USING (app)) DO
+    SET v_next = CONCAT(v_next, o.pattern, ',');
+  END FOR;
+  SET v_next = TRIM(BOTH ',' FROM v_next);
+  IF v_next <> v_now THEN
+    SELECT COUNT(*) INTO v_running FROM information_schema.PROCESSLIST WHERE COMMAND = 'Slave_SQL';
+    IF v_running > 0 THEN STOP SLAVE SQL_THREAD; END IF;
+    SET GLOBAL replicate_wild_ignore_table = v_next;
+    IF v_running > 0 THEN START SLAVE SQL_THREAD; END IF;
+  END IF;
+END
+//
+-- Two applications may change the filter at once: one at a time.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_quarantine(p_app VARCHAR(32), p_on BOOLEAN)
+SQL SECURITY DEFINER
+BEGIN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:filter'); RESIGNAL; END;
+  IF IFNULL(GET_LOCK('hipaakit:filter', 2), 0) = 0 THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'hipaakit: the filter is being changed';
+  END IF;
+  IF p_on THEN INSERT IGNORE INTO hipaakit.quarantine (app) VALUES (p_app);
+  ELSE DELETE FROM hipaakit.quarantine WHERE app = p_app; END IF;
+  CALL hipaakit.refilter();
+  DO RELEASE_LOCK('hipaakit:filter');
+END
+//
+-- Called by init-file, before the server accepts connections and before it replicates.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.boot()
+SQL SECURITY DEFINER
+BEGIN
+  SET SESSION sql_log_bin = 0;
+  FOR a IN (SELECT user FROM hipaakit.app) DO
+    CALL hipaakit.set_lock(a.user, TRUE);
+  END FOR;
+  CALL hipaakit.refilter();
+END
+//
+INSERT INTO hipaakit.app VALUES ('{{.App}}', {{.User}}) ON DUPLICATE KEY UPDATE user = VALUES(user)
+//
+DELETE FROM hipaakit.owned WHERE app = '{{.App}}'
+//
+INSERT INTO hipaakit.owned VALUES {{.Owned}}
+//
+-- The first epoch names the primary, on both servers; nothing else ever does by itself.
+INSERT INTO hipaakit.epoch (app, number, server, gtid)
+  SELECT '{{.App}}', 1, {{.PrimaryID}}, '' FROM DUAL
+  WHERE NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}')
+//
+-- What one check reads.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.look_{{.App}}(p_node VARCHAR(64))
+SQL SECURITY DEFINER
+SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
+  IFNULL(e.number, 0), IFNULL(e.server, 0), IFNULL(e.gtid, ''),
+  NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = {{.User}}
+    AND NOT IFNULL(JSON_VALUE(Priv, '$.account_locked'), 0)),
+  IFNULL((SELECT tail FROM hipaakit.taint WHERE app = '{{.App}}'), ''),
+  EXISTS (SELECT 1 FROM hipaakit.quarantine WHERE app = '{{.App}}'),
+  (SELECT IFNULL(SUM(beat), 0) FROM hipaakit.canary WHERE app = '{{.App}}' AND server <> @@server_id AND node <> p_node),
+  (SELECT COUNT(*) FROM hipaakit.epoch o JOIN (SELECT app, MAX(number) AS number FROM hipaakit.epoch GROUP BY app) top
+    USING (app, number) WHERE o.app <> '{{.App}}' AND o.server = @@server_id),
+  @@GLOBAL.rpl_semi_sync_master_wait_point = 'AFTER_SYNC' AND EXISTS (SELECT 1 FROM information_schema.GLOBAL_STATUS
+    WHERE VARIABLE_NAME = 'RPL_SEMI_SYNC_MASTER_STATUS' AND VARIABLE_VALUE = 'ON')
+FROM (SELECT 1) one LEFT JOIN
+  (SELECT number, server, gtid FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE
+//
+-- A write like the application's, through to the disk. A statement in the binary log,
+-- not a row: a row that the other server lacks would stop its replication.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.canary_{{.App}}(p_node VARCHAR(64), p_beat BIGINT UNSIGNED)
+SQL SECURITY DEFINER
+BEGIN
+  DECLARE v_me INT UNSIGNED DEFAULT @@server_id;
+  SET SESSION binlog_format = STATEMENT;
+  REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, p_node, p_beat);
+END
+//
+-- What a web node refuses to work with, one row each.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.check_{{.App}}()
+SQL SECURITY DEFINER
+SELECT CONCAT('the account has the right ', PRIVILEGE_TYPE) FROM information_schema.USER_PRIVILEGES
+  WHERE PRIVILEGE_TYPE IN ('SUPER', 'CREATE USER', 'READ_ONLY ADMIN', 'READ ONLY ADMIN', 'SET USER')
+  AND SUBSTRING_INDEX(SUBSTRING_INDEX(GRANTEE, '''', 2), '''', -1) IN
+    (SELECT {{.User}} UNION SELECT Role FROM mysql.roles_mapping WHERE User = {{.User}})
+UNION SELECT 'the account owns events' FROM mysql.event WHERE SUBSTRING_INDEX(definer, '@', 1) = {{.User}}
+UNION SELECT CONCAT('its schemas also belong to the application ', o.app) FROM hipaakit.owned o
+  JOIN hipaakit.owned mine USING (schema_name) WHERE mine.app = '{{.App}}' AND o.app <> '{{.App}}'
+UNION SELECT CONCAT('its account also belongs to the application ', name) FROM hipaakit.app
+  WHERE user = {{.User}} AND name <> '{{.App}}'
+UNION SELECT 'the account has rights on another application''s schemas' FROM mysql.db
+  JOIN hipaakit.owned o ON o.app <> '{{.App}}' AND o.schema_name LIKE Db
+  WHERE User = {{.User}} AND (Insert_priv = 'Y' OR Update_priv = 'Y' OR Delete_priv = 'Y')
+UNION SELECT 'the account does not exist' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = {{.User}})
+//
+-- Locks the application out. Answers how many threads are left, and the position.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lock_{{.App}}()
+SQL SECURITY DEFINER
+BEGIN
+  DECLARE v_left INT DEFAULT 1;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  SET SESSION sql_log_bin = 0;
+  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
+  END IF;
+  CALL hipaakit.set_lock({{.User}}, TRUE);
+  CALL hipaakit.evict({{.User}}, v_left);
+  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  SELECT v_left, @@GLOBAL.gtid_current_pos;
+END
+//
+-- Locks the application out for good: epoch p_number is p_server's. Only once nobody
+-- is left is the position read (p_gtid NULL: where this server stands) and the row
+-- written. p_tail, if any, is what this server has and the other never got.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.fence_{{.App}}(
+  p_number BIGINT UNSIGNED, p_server INT UNSIGNED, p_gtid TEXT, p_tail TEXT)
+SQL SECURITY DEFINER
+BEGIN
+  DECLARE v_left INT DEFAULT 1;
+  DECLARE v_gtid TEXT DEFAULT '';
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  SET SESSION sql_log_bin = 0;
+  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
+  END IF;
+  IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}'
+      AND (number > p_number OR number = p_number AND server <> p_server)) THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
+  END IF;
+  CALL hipaakit.set_lock({{.User}}, TRUE);
+  CALL hipaakit.evict({{.User}}, v_left);
+  IF v_left = 0 THEN
+    IF p_tail <> '' THEN
+      REPLACE INTO hipaakit.taint (app, number, tail) VALUES ('{{.App}}', p_number, p_tail);
+      CALL hipaakit.set_quarantine('{{.App}}', TRUE);
+    END IF;
+    INSERT IGNORE INTO hipaakit.epoch (app, number, server, gtid)
+      VALUES ('{{.App}}', p_number, p_server, IFNULL(p_gtid, @@GLOBAL.gtid_current_pos));
+    SELECT gtid INTO v_gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
+  END IF;
+  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  SELECT v_left, v_gtid;
+END
+//
+-- Makes this server the writer of epoch p_number. Whoever calls it has fenced the
+-- other server, or could not reach it (then p_quarantine is TRUE).
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.promote_{{.App}}(
+  p_number BIGINT UNSIGNED, p_quarantine BOOLEAN, p_force BOOLEAN)
+SQL SECURITY DEFINER
+BEGIN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  SET SESSION sql_log_bin = 0;
+  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
+  END IF;
+  IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}'
+      AND (number > p_number OR number = p_number AND server <> @@server_id)) THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
+  END IF;
+  IF NOT p_force AND EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}') THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
+  END IF;
+  IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number) THEN
+    IF p_force THEN DELETE FROM hipaakit.taint WHERE app = '{{.App}}'; END IF;
+    IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
+    INSERT INTO hipaakit.epoch (app, number, server, gtid)
+      VALUES ('{{.App}}', p_number, @@server_id, @@GLOBAL.gtid_current_pos);
+  END IF;
+  SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
+  REPLACE INTO hipaakit.gate VALUES ('{{.App}}', p_number);
+  SET SESSION sql_log_bin = 0;
+  CALL hipaakit.set_lock({{.User}}, FALSE);
+  DO RELEASE_LOCK('hipaakit:{{.App}}');
+END
+//
+-- Opens this server again in an epoch that is its own already.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.unfence_{{.App}}(p_number BIGINT UNSIGNED)
+SQL SECURITY DEFINER
+BEGIN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  SET SESSION sql_log_bin = 0;
+  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
+  END IF;
+  IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number AND server = @@server_id)
+      OR EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number > p_number) THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
+  END IF;
+  CALL hipaakit.set_lock({{.User}}, FALSE);
+  DO RELEASE_LOCK('hipaakit:{{.App}}');
+END
+//
+-- Goes on applying where the gate stopped it, now that this server knows the epoch.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.resume_{{.App}}()
+SQL SECURITY DEFINER
+START SLAVE SQL_THREAD
+//
+-- Takes over the application's schemas from the other server again.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lift_{{.App}}()
+SQL SECURITY DEFINER
+BEGIN
+  SET SESSION sql_log_bin = 0;
+  IF EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}') THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
+  END IF;
+  CALL hipaakit.set_quarantine('{{.App}}', FALSE);
+END
+//
+-- For the administrator alone, once the schemas here equal those of the other server.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.repaired_{{.App}}()
+SQL SECURITY DEFINER
+BEGIN
+  SET SESSION sql_log_bin = 0;
+  DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
+  CALL hipaakit.set_quarantine('{{.App}}', FALSE);
+  SET SESSION sql_log_bin = 1;
+END
+//
+{{range .Callable}}GRANT EXECUTE ON PROCEDURE hipaakit.{{.}}_{{$.App}} TO {{$.Monitor}}
+//
+{{end -}}
+GRANT SLAVE MONITOR, BINLOG MONITOR ON *.* TO {{.Monitor}}
+//
+-- Only the writer lets the application in.
+CALL hipaakit.set_lock({{.User}}, @@server_id <> (SELECT server FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1))
