@@ -31,12 +31,18 @@ const (
 	// two web nodes can use different servers at the same time. For read-only
 	// data and demonstrations.
 	Independent
+	// Replicated: two masters that replicate to each other, one of them the writer
+	// for all web nodes of an application. Needs Config.App and its [Script].
+	Replicated
 )
 
 // String returns the topology's name.
 func (t Topology) String() string {
-	if t == Independent {
+	switch t {
+	case Independent:
 		return "independent"
+	case Replicated:
+		return "replicated"
 	}
 	return fmt.Sprintf("topology(%d)", uint8(t))
 }
@@ -60,6 +66,9 @@ type Config struct {
 
 	// Topology must be set.
 	Topology Topology
+
+	// App names the application to [Replicated] servers. Ignored by Independent.
+	App App
 
 	// Timers is Careful or Fast. Default Careful.
 	Timers Timers
@@ -94,9 +103,16 @@ type Session struct {
 
 // normal returns a checked copy with the defaults filled in.
 func (c Config) normal() (Config, error) {
-	if c.Topology != Independent {
-		return c, errors.New("dbfailover: Config.Topology is not set: say Independent if the servers do not replicate " +
-			"to each other (read-only data, demonstrations); replicated servers are not supported yet")
+	if c.Topology != Independent && c.Topology != Replicated {
+		return c, errors.New("dbfailover: Config.Topology is not set: say Replicated for two masters that replicate to each " +
+			"other, Independent if they do not (read-only data, demonstrations)")
+	}
+	if c.Topology == Replicated {
+		app, err := c.App.normal()
+		if err != nil {
+			return c, err
+		}
+		c.App = app
 	}
 	if c.Credentials == nil {
 		return c, errors.New("dbfailover: Config.Credentials is not set: give a function that returns user and password")

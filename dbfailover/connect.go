@@ -15,9 +15,9 @@ const attempts = 3
 
 // ticket says where a new connection goes.
 type ticket struct {
-	role  Role
-	epoch uint64
-	era   context.Context // ends with the epoch
+	role Role
+	turn uint64
+	era  context.Context // ends with the turn
 	// impatient: nothing is decided, but it is time to hear it from the server.
 	impatient bool
 }
@@ -54,7 +54,7 @@ func bind(ctx, other context.Context) (context.Context, func()) {
 }
 
 func (c *Connector) connect(ctx context.Context) (driver.Conn, error) {
-	failed := 0
+	failed, began := 0, time.Now()
 	for {
 		t, err := c.await(ctx)
 		if err != nil {
@@ -64,14 +64,17 @@ func (c *Connector) connect(ctx context.Context) (driver.Conn, error) {
 		if err == nil {
 			return conn, nil
 		}
-		if c.epoch.Load() != t.epoch && ctx.Err() == nil {
+		if c.turn.Load() != t.turn && ctx.Err() == nil {
 			continue // a switch came in between and cut it
+		}
+		if c.locked(err) && time.Since(began) < c.timing.patience && c.recheck(ctx, t.role, t.turn) == nil {
+			continue
 		}
 		if failed++; ctx.Err() != nil || t.impatient || failed == attempts || final(err) {
 			return nil, named(t.role, err)
 		}
 		// A check that does not come in time leaves it to the next attempt.
-		if err := c.recheck(ctx, t.role, t.epoch); err != nil && !errors.Is(err, errNoCheck) {
+		if err := c.recheck(ctx, t.role, t.turn); err != nil && !errors.Is(err, errNoCheck) {
 			return nil, err
 		}
 	}
@@ -84,26 +87,39 @@ func final(err error) bool {
 	return health == HealthRefusing || errors.As(err, &credentials)
 }
 
+// locked reports whether a server turned us away because it is another's turn now:
+// somebody has moved the application, and the checks are about to see it.
+func (c *Connector) locked(err error) bool {
+	return c.replicated != nil && serverSaid(err, errAccountLocked, errAccountLockedMySQL)
+}
+
 // await returns where to connect to, once that is known.
 func (c *Connector) await(ctx context.Context) (ticket, error) {
 	patience := time.NewTimer(c.timing.patience)
 	defer patience.Stop()
 	for {
 		c.mu.Lock()
-		state, reason, news := c.machine.state, c.machine.reason, c.news
-		t := ticket{role: c.machine.active, epoch: c.machine.epoch, era: c.era}
+		m := c.decider.stands()
+		state, reason, news := m.state, m.reason, c.news
+		t := ticket{role: m.active, turn: m.turn, era: c.era}
 		c.mu.Unlock()
 		switch {
 		case state.serving():
 			return t, nil
 		case state == StateDown:
 			return t, fmt.Errorf("%w (%s)", ErrDown, reason)
+		case state == StateFrozen:
+			return t, fmt.Errorf("%w (%s)", ErrFrozen, reason)
 		}
 		select {
 		case <-news:
 		case <-ctx.Done():
 			return t, fmt.Errorf("dbfailover: waiting in state %v: %w", state, ctx.Err())
 		case <-patience.C:
+			if c.replicated != nil {
+				// Whoever tries on his own may meet the server that must not be met.
+				return t, fmt.Errorf("%w: still %v (%s)", ErrDown, state, reason)
+			}
 			// The checks cannot decide, for instance because the credentials
 			// callback fails. What the server itself says is the better error.
 			t.impatient = true
@@ -113,8 +129,8 @@ func (c *Connector) await(ctx context.Context) (ticket, error) {
 }
 
 // recheck has a server checked and returns when a check that began after the call
-// is in, or the epoch is no longer the given one (0: whatever it is).
-func (c *Connector) recheck(ctx context.Context, role Role, epoch uint64) error {
+// is in, or the turn is no longer the given one (0: whatever it is).
+func (c *Connector) recheck(ctx context.Context, role Role, turn uint64) error {
 	// By number, not by the clock: two clock readings can be equal.
 	asked := c.probers[role].started.Load()
 	patience := time.NewTimer(c.timing.patience)
@@ -123,8 +139,9 @@ func (c *Connector) recheck(ctx context.Context, role Role, epoch uint64) error 
 	for {
 		c.mu.Lock()
 		news := c.news
-		known := c.machine.servers[role].number > asked
-		switched := epoch != 0 && c.machine.epoch != epoch
+		m := c.decider.stands()
+		known := m.servers[role].number > asked
+		switched := turn != 0 && m.turn != turn
 		c.mu.Unlock()
 		if known || switched {
 			return nil
@@ -139,8 +156,8 @@ func (c *Connector) recheck(ctx context.Context, role Role, epoch uint64) error 
 	}
 }
 
-// open logs in to the server of t and ties the connection to t's epoch. It gives
-// up when that epoch ends: a switch can cut a connection but not a dial, and to a
+// open logs in to the server of t and ties the connection to t's turn. It gives
+// up when that turn ends: a switch can cut a connection but not a dial, and to a
 // host that is switched off a dial takes all the time it has.
 func (c *Connector) open(ctx context.Context, t ticket) (driver.Conn, error) {
 	ctx, release := bind(ctx, t.era)
@@ -149,7 +166,7 @@ func (c *Connector) open(ctx context.Context, t ticket) (driver.Conn, error) {
 	var line *tracked
 	keep := func(raw net.Conn) (net.Conn, error) {
 		var err error
-		if line, err = c.sockets.add(raw, t.role, t.epoch); err != nil {
+		if line, err = c.sockets.add(raw, t.role, t.turn); err != nil {
 			return nil, err
 		}
 		return line.wrap(), nil
@@ -162,7 +179,7 @@ func (c *Connector) open(ctx context.Context, t ticket) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{driverConn: inner, line: line, current: &c.epoch}, nil
+	return &conn{driverConn: inner, line: line, current: &c.turn}, nil
 }
 
 // named adds which server an error is about. ErrBadConn is kept from the pool:

@@ -28,14 +28,16 @@ type Connector struct {
 
 	life context.Context // ends with Close
 	end  context.CancelFunc
-	work sync.WaitGroup // the two probers
+	work sync.WaitGroup // all goroutines
 
-	// epoch repeats machine.epoch for connections to compare with, at the price
-	// of one load for each use.
-	epoch atomic.Uint64
+	replicated *replicated // nil for Independent
+
+	// turn repeats the decider's for connections to compare with, at the price of
+	// one load for each use.
+	turn atomic.Uint64
 
 	mu      sync.Mutex
-	machine *machine
+	decider decider
 	news    chan struct{} // closed, and replaced, after every check and order
 	era     context.Context
 	endEra  context.CancelFunc
@@ -60,31 +62,61 @@ func New(cfg Config) (*Connector, error) {
 	}
 	c := &Connector{
 		timing: times, log: cfg.Logger, topology: cfg.Topology, timers: cfg.Timers,
-		machine: newMachine(times, time.Now()), news: make(chan struct{}),
-		entered: map[State]uint64{StateInit: 1},
+		news: make(chan struct{}), entered: map[State]uint64{StateInit: 1},
 	}
-	for _, role := range []Role{Primary, Secondary} {
-		if c.endpoints[role], err = newEndpoint(&cfg, role); err != nil {
-			return nil, err
-		}
-		c.probers[role] = &prober{
-			end: c.endpoints[role], timing: times,
-			wake: make(chan struct{}, 1), report: c.report,
-		}
+	if err := c.prepare(&cfg); err != nil {
+		return nil, err
 	}
-	c.sockets = newSockets(func(r Role) { c.probers[r].poke() })
-	c.epoch.Store(c.machine.epoch)
+	c.turn.Store(c.decider.stands().turn)
 	c.start()
 	return c, nil
 }
 
+// prepare makes the parts that differ with the topology.
+func (c *Connector) prepare(cfg *Config) (err error) {
+	if cfg.Topology == Replicated {
+		if c.replicated, err = newReplicated(cfg, c.timing, time.Now()); err != nil {
+			return err
+		}
+		c.decider = c.replicated.pair
+	} else {
+		c.decider = newMachine(c.timing, time.Now())
+	}
+	for _, role := range []Role{Primary, Secondary} {
+		if c.endpoints[role], err = newEndpoint(cfg, role); err != nil {
+			return err
+		}
+		p := &prober{end: c.endpoints[role], timing: c.timing, wake: make(chan struct{}, 1), report: c.report, look: glance}
+		if c.replicated != nil {
+			if p.end, err = newMonitor(cfg, role); err != nil {
+				return err
+			}
+			p.look = (&looker{app: cfg.App.Name, node: cfg.App.Node, schemas: cfg.App.Schemas}).look
+		}
+		c.probers[role] = p
+	}
+	c.sockets = newSockets(func(r Role) { c.probers[r].poke() })
+	if c.replicated != nil {
+		return c.replicated.inspect(c.timing.act)
+	}
+	return nil
+}
+
 func (c *Connector) start() {
-	c.log.Warn("dbfailover: independent servers: a switch compares no positions, fences nobody and agrees with no other process",
-		"timers", c.timers.String())
+	if c.replicated == nil {
+		c.log.Warn("dbfailover: independent servers: a switch compares no positions, fences nobody and agrees with no other process",
+			"timers", c.timers.String())
+	}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.era, c.endEra = context.WithCancel(context.Background())
 	for _, p := range c.probers {
 		c.work.Go(func() { p.run(c.life) })
+	}
+	if c.replicated != nil {
+		c.work.Go(func() { c.handle(c.life) })
+		for _, role := range []Role{Primary, Secondary} {
+			c.work.Go(func() { c.sing(c.life, role) })
+		}
 	}
 }
 
@@ -106,14 +138,16 @@ func (c *Connector) Driver() driver.Driver { return &mysql.MySQLDriver{} }
 // report takes in a check and answers how long to wait before the next.
 func (c *Connector) report(r result) time.Duration {
 	c.mu.Lock()
-	before := c.machine.servers[r.role]
-	c.apply(c.machine.observe(r))
-	after := c.machine.servers[r.role]
+	m := c.decider.stands()
+	before := m.servers[r.role]
+	c.apply(c.decider.observe(r))
+	after := m.servers[r.role]
 	if before.health != after.health || before.reason != after.reason {
 		c.pending = append(c.pending, healthEntry(r.role, after))
 	}
-	pause := c.timing.pause(c.machine.state, after)
+	pause := c.timing.pause(m.state, after)
 	c.mu.Unlock()
+	c.remember()
 	c.flush()
 	return pause
 }
@@ -121,9 +155,9 @@ func (c *Connector) report(r result) time.Duration {
 // apply makes changes of the machine take effect; c.mu is held. The old server's
 // connections are cut before anybody who waits can get one to the new server.
 func (c *Connector) apply(changes []Transition) {
-	if epoch := c.machine.epoch; epoch != c.epoch.Load() {
-		c.epoch.Store(epoch)
-		c.sockets.cutBefore(epoch)
+	if turn := c.decider.stands().turn; turn != c.turn.Load() {
+		c.turn.Store(turn)
+		c.sockets.cutBefore(turn)
 		c.endEra()
 		c.era, c.endEra = context.WithCancel(context.Background())
 	}

@@ -8,6 +8,9 @@ var (
 	// ErrDown: the active server does not answer and there is no other to go to.
 	// Nothing was sent; the work is safe to try again later.
 	ErrDown = errors.New("dbfailover: no server to go to")
+	// ErrFrozen: both servers claim the application, or the one that must not have it
+	// cannot be locked. Nothing was sent. An operator decides; see [Connector.Switch].
+	ErrFrozen = errors.New("dbfailover: frozen: two servers claim the same application")
 	// ErrClosed: the Connector was closed.
 	ErrClosed = errors.New("dbfailover: connector is closed")
 	// ErrConnLost: the connection broke before COMMIT was sent. What the

@@ -16,15 +16,20 @@ import (
 
 // Server error numbers, from the MariaDB and MySQL error references.
 const (
-	errServerShutdown    = 1053
-	errAccessDenied      = 1045
-	errGate              = 1644 // SIGNAL, see the script
-	errAccountLocked     = 4151 // MariaDB; MySQL has 3118
-	errDuringCommit      = 1180
-	errBinlogLogging     = 1598
-	errQueryInterrupted  = 1317
-	errConnectionKilled  = 1927
-	errServerOfflineMode = 3032
+	errServerShutdown     = 1053
+	errAccessDenied       = 1045
+	errGate               = 1644 // SIGNAL, see the script
+	errAccountLocked      = 4151 // MariaDB
+	errAccountLockedMySQL = 3118
+	errDuringCommit       = 1180
+	errBinlogLogging      = 1598
+	errQueryInterrupted   = 1317
+	errConnectionKilled   = 1927
+	errDiskFull           = 1021
+	errTableFull          = 1114
+	errFromEngine         = 1030
+	errWritingFile        = 1026
+	errServerOfflineMode  = 3032
 )
 
 // judge says what an error met while checking or entering a server says about

@@ -2,6 +2,8 @@ package dbfailover
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -93,4 +95,14 @@ func lacks(have string, id uint32, elsewhere string) bool {
 	}
 	e, err := parsePosition(elsewhere)
 	return err != nil || !h.covers(e.of(id))
+}
+
+// String is MariaDB's notation, domains in order.
+func (p position) String() string {
+	var parts []string
+	for _, domain := range slices.Sorted(maps.Keys(p)) {
+		g := p[domain]
+		parts = append(parts, fmt.Sprintf("%d-%d-%d", g.domain, g.server, g.sequence))
+	}
+	return strings.Join(parts, ",")
 }

@@ -17,7 +17,7 @@ func transitionEntry(t Transition) entry {
 	switch t.To {
 	case StatePrimary:
 		level = slog.LevelInfo
-	case StateDown:
+	case StateDown, StateFrozen:
 		level = slog.LevelError
 	}
 	return entry{level, "dbfailover: state changed", []any{
@@ -38,6 +38,23 @@ func healthEntry(r Role, h checked) entry {
 	return entry{level, "dbfailover: check changed", []any{
 		"server", r.String(), "health", h.health.String(), "reason", h.reason,
 	}}
+}
+
+func forgetEntry() entry {
+	return entry{slog.LevelError, "dbfailover: the epoch could not be kept on disk", nil}
+}
+
+// note logs what became of a task; c.mu is held.
+func (c *Connector) note(t *task, o outcome) {
+	e := entry{slog.LevelInfo, "dbfailover: task done", []any{
+		"task", t.kind.String(), "server", t.to.String(), "epoch", t.epoch.number,
+	}}
+	if o.err != nil {
+		_, reason := judge(o.err)
+		e.level, e.text = slog.LevelWarn, "dbfailover: task failed"
+		e.attrs = append(e.attrs, "reason", reason)
+	}
+	c.pending = append(c.pending, e)
 }
 
 // flush logs what is pending, in order, without c.mu: a handler may be slow, or

@@ -34,7 +34,7 @@ func (l *looker) look(ctx context.Context, conn driverConn) (sight, error) {
 	if err != nil {
 		return sight{}, err
 	}
-	s.feed, err = l.follow(ctx, conn, s.at)
+	s.feed, err = l.follow(ctx, conn)
 	return s, err
 }
 
@@ -56,8 +56,8 @@ func (l *looker) read(row []string) (s sight, err error) {
 }
 
 // follow reads how this server follows the other.
-func (l *looker) follow(ctx context.Context, conn driverConn, at string) (feed, error) {
-	table, err := ask(ctx, conn, "SHOW SLAVE STATUS")
+func (l *looker) follow(ctx context.Context, conn driverConn) (feed, error) {
+	table, err := ask(ctx, conn, "SHOW ALL SLAVES STATUS")
 	if err != nil || len(table.rows) == 0 {
 		return feed{lag: -1}, err
 	}
@@ -70,7 +70,7 @@ func (l *looker) follow(ctx context.Context, conn driverConn, at string) (feed, 
 	if n, err := strconv.Atoi(table.get("Seconds_Behind_Master")); err == nil {
 		f.lag = n
 	}
-	f.applied = covers(at, f.received)
+	f.applied = covers(table.get("Gtid_Slave_Pos"), f.received)
 	if !f.applied && !f.applying && f.errno != 0 {
 		f.applied, err = l.search(ctx, conn, table)
 	}

@@ -22,14 +22,31 @@ import "time"
 // leads from the secondary back to the primary: who returns by himself, does so
 // on one web node earlier than on another.
 type machine struct {
-	timing  timing
-	state   State
-	active  Role
-	epoch   uint64    // how often active has changed, from 1
+	timing timing
+	standing
+}
+
+// standing is what a machine has decided, and on what grounds.
+type standing struct {
+	state  State
+	active Role
+	epoch  uint64 // Independent: how often active has changed, from 1
+	// turn grows with every decision after which older connections are to be cut.
+	turn    uint64
 	since   time.Time // when state was entered
 	reason  string    // why
 	servers [2]checked
 }
+
+// decider is a machine of one topology. It is pure, see machine.
+type decider interface {
+	// observe takes in a finished check.
+	observe(r result) []Transition
+	// stands shows what is decided; it is the machine's own.
+	stands() *standing
+}
+
+func (s *standing) stands() *standing { return s }
 
 // checked is the last check of one server.
 type checked struct {
@@ -37,9 +54,10 @@ type checked struct {
 	reason       string
 	number       uint64 // of the check, from 1
 	began, ended time.Time
-	failures     int // HealthDead in a row
-	misses       int // HealthDead or HealthRefusing in a row
-	readOnly     bool
+	failures     int       // HealthDead in a row
+	misses       int       // HealthDead or HealthRefusing in a row
+	sight        sight     // of the last good check
+	seen         time.Time // when that ended
 }
 
 // result is one finished check.
@@ -49,22 +67,16 @@ type result struct {
 	reason       string
 	number       uint64
 	began, ended time.Time
-	readOnly     bool
+	sight        sight // if health is HealthOK
 }
 
 func newMachine(t timing, now time.Time) *machine {
-	return &machine{timing: t, epoch: 1, since: now, reason: "started"}
+	return &machine{timing: t, standing: standing{epoch: 1, turn: 1, since: now, reason: "started"}}
 }
 
 // observe takes in a finished check and returns the changes it led to, in order.
 func (m *machine) observe(r result) []Transition {
-	h := &m.servers[r.role]
-	h.health, h.reason = r.health, r.reason
-	h.number, h.began, h.ended = r.number, r.began, r.ended
-	if r.health == HealthOK {
-		h.readOnly = r.readOnly
-	}
-	h.count()
+	m.servers[r.role].take(r)
 	var changes []Transition
 	if r.role == m.active {
 		changes = m.judgeActive(r)
@@ -74,6 +86,15 @@ func (m *machine) observe(r result) []Transition {
 		changes = m.enter(StateSuspect, m.active, r.ended, "secondary is up again")
 	}
 	return append(changes, m.decide(r.ended)...)
+}
+
+func (h *checked) take(r result) {
+	h.health, h.reason = r.health, r.reason
+	h.number, h.began, h.ended = r.number, r.began, r.ended
+	if r.health == HealthOK {
+		h.sight, h.seen = r.sight, r.ended
+	}
+	h.count()
 }
 
 // count keeps the books of failed checks; HealthUnknown leaves them as they are.
@@ -140,6 +161,7 @@ func (m *machine) enter(to State, active Role, now time.Time, reason string) []T
 	from := m.state
 	if active != m.active {
 		m.epoch++
+		m.turn++
 	}
 	m.state, m.active, m.since, m.reason = to, active, now, reason
 	return []Transition{{From: from, To: to, Active: active, Epoch: m.epoch, At: now, Reason: reason}}

@@ -25,6 +25,8 @@ type prober struct {
 	wake   chan struct{} // holds one request to check now
 	// report takes in a result and answers how long to wait.
 	report func(result) time.Duration
+	// look asks the server on a connection that is logged in.
+	look func(context.Context, driverConn) (sight, error)
 
 	started atomic.Uint64 // checks begun so far
 
@@ -91,9 +93,9 @@ func (p *prober) check(ctx context.Context) result {
 	}
 	limited, cancel := context.WithTimeout(ctx, p.timing.timeout)
 	defer cancel()
-	readOnly, err := p.ask(limited)
+	seen, err := p.ask(limited)
 	r.ended = time.Now()
-	r.readOnly = readOnly
+	r.sight = seen
 	r.health, r.reason = judge(err)
 	if r.health == HealthDead && paused(r.ended.Sub(r.began), p.timing.timeout) {
 		r.health, r.reason = HealthUnknown, "this process was paused"
@@ -110,15 +112,15 @@ func paused(took, timeout time.Duration) bool { return took > 2*timeout }
 // ask queries the server. When the connection at hand is broken it tries a new
 // one at once: an administrator killing connections is no failure of the server,
 // and a server that is gone refuses the new one just as fast.
-func (p *prober) ask(ctx context.Context) (readOnly bool, err error) {
+func (p *prober) ask(ctx context.Context) (seen sight, err error) {
 	if p.conn != nil && p.used < p.timing.fresh {
 		p.used++
-		if readOnly, err = query(ctx, p.conn); err == nil {
-			return readOnly, nil
+		if seen, err = p.look(ctx, p.conn); err == nil {
+			return seen, nil
 		}
 		p.drop()
 		if ctx.Err() != nil {
-			return false, err
+			return sight{}, err
 		}
 	}
 	// Old connections hide that nobody new is let in (1040, 1129); so would giving
@@ -127,12 +129,12 @@ func (p *prober) ask(ctx context.Context) (readOnly bool, err error) {
 	defer old.close()
 	p.line = line{}
 	if err = p.open(ctx); err != nil {
-		return false, err
+		return sight{}, err
 	}
-	if readOnly, err = query(ctx, p.conn); err != nil {
+	if seen, err = p.look(ctx, p.conn); err != nil {
 		p.drop()
 	}
-	return readOnly, err
+	return seen, err
 }
 
 func (p *prober) open(ctx context.Context) error {
@@ -176,26 +178,17 @@ func (l line) close() {
 	_ = l.conn.Close()
 }
 
-// query runs the probe on the driver's connection itself; a pool between us and
-// the server would retry what we want to see.
-func query(ctx context.Context, conn driverConn) (readOnly bool, err error) {
-	rows, err := conn.QueryContext(ctx, probeQuery, nil)
+// glance runs the probe that needs no script, on the driver's connection itself; a
+// pool between us and the server would retry what we want to see.
+func glance(ctx context.Context, conn driverConn) (sight, error) {
+	t, err := ask(ctx, conn, probeQuery)
 	if err != nil {
-		return false, err
+		return sight{}, err
 	}
-	defer func() {
-		if closeErr := rows.Close(); err == nil {
-			err = closeErr
-		}
-	}()
-	row := make([]driver.Value, len(rows.Columns()))
-	if err := rows.Next(row); err != nil {
-		return false, err
+	if len(t.rows) != 1 || len(t.rows[0]) != 1 {
+		return sight{}, fmt.Errorf("dbfailover: the check's query returned %d rows", len(t.rows))
 	}
-	if len(row) != 1 {
-		return false, fmt.Errorf("dbfailover: the check's query returned %d columns", len(row))
-	}
-	return text(row[0]) != "0", nil
+	return sight{readOnly: t.rows[0][0] != "0"}, nil
 }
 
 func text(v driver.Value) string {

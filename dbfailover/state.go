@@ -15,6 +15,8 @@ const (
 	Secondary
 )
 
+func (r Role) other() Role { return 1 - r }
+
 // String returns "primary" or "secondary".
 func (r Role) String() string {
 	switch r {
@@ -33,8 +35,9 @@ func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // does not have, so a switch over states needs a default.
 type State uint8
 
-// The states. New connections go to the active server in PRIMARY and SECONDARY,
-// wait in INIT and SUSPECT, fail at once with [ErrDown] in DOWN.
+// The states. New connections go to the active server in PRIMARY and SECONDARY, wait
+// in INIT, SUSPECT, PROMOTING and DRAINING, fail at once with [ErrDown] in DOWN and
+// with [ErrFrozen] in FROZEN. Independent servers know no PROMOTING, DRAINING, FROZEN.
 const (
 	// StateInit: nothing has been heard of the servers yet.
 	StateInit State = iota
@@ -48,6 +51,13 @@ const (
 	// StateDown: the active server failed and there is none to go to. The other
 	// one failed as many checks in a row, or was in doubt for seconds.
 	StateDown
+	// StatePromoting: the other server is being made the writer.
+	StatePromoting
+	// StateDraining: a planned move: the old server is locked, the new one catches up.
+	StateDraining
+	// StateFrozen: both servers claim the application, or the one that must not have
+	// it cannot be locked. Nobody is let in until that ends or an operator decides.
+	StateFrozen
 )
 
 // String returns the name as it is logged, in capitals.
@@ -63,6 +73,12 @@ func (s State) String() string {
 		return "SECONDARY"
 	case StateDown:
 		return "DOWN"
+	case StatePromoting:
+		return "PROMOTING"
+	case StateDraining:
+		return "DRAINING"
+	case StateFrozen:
+		return "FROZEN"
 	}
 	return fmt.Sprintf("STATE(%d)", uint8(s))
 }
@@ -76,11 +92,19 @@ func (s State) serving() bool { return s == StatePrimary || s == StateSecondary 
 // undecided says whether new connections wait for a decision.
 func (s State) undecided() bool { return s == StateInit || s == StateSuspect }
 
+// uncertain says whether a failed server is being found out about.
+func (s State) uncertain() bool { return s.undecided() || s == StateDown }
+
+// waiting says whether new connections wait.
+func (s State) waiting() bool {
+	return s.undecided() || s == StatePromoting || s == StateDraining
+}
+
 // Transition is one change of state.
 type Transition struct {
 	From, To State
-	// Active is the server in use after the change; Epoch counts how often it
-	// has changed, from 1.
+	// Active is the server in use after the change. Epoch is, on replicated servers,
+	// the one they recorded; on independent ones how often Active changed, from 1.
 	Active Role
 	Epoch  uint64
 	At     time.Time

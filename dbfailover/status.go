@@ -50,7 +50,7 @@ func (c *Connector) Status() Status {
 	counts := c.sockets.count()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := c.machine
+	m := c.decider.stands()
 	s := Status{
 		Topology: c.topology.String(), Timers: c.timers.String(),
 		State: m.state, Active: m.active, Epoch: m.epoch, Since: m.since, Reason: m.reason,
@@ -60,7 +60,7 @@ func (c *Connector) Status() Status {
 		s.Servers[role] = ServerStatus{
 			Role: Role(role), Addr: c.endpoints[role].server.Addr,
 			Health: h.health, Reason: h.reason, Checked: h.ended, RoundTrip: h.ended.Sub(h.began),
-			Failures: h.failures, ReadOnly: h.readOnly, Connections: counts[role],
+			Failures: h.failures, ReadOnly: h.sight.readOnly, Connections: counts[role],
 		}
 	}
 	return s

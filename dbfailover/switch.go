@@ -2,15 +2,33 @@ package dbfailover
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// Switch makes to the active server, at once: connections to the other one are
-// cut with whatever runs on them. The server must pass a check that begins after
-// the call; otherwise, or when ctx ends first, nothing changes and the error says
-// why. Switching to the server in use is no error.
-func (c *Connector) Switch(ctx context.Context, to Role) error {
+// SwitchOption changes what a Switch may do.
+type SwitchOption uint8
+
+// Force makes the server the writer although the rules forbid it: the other one may be
+// out of reach and still in use by web nodes that reach it, this one may lack rows that
+// were acknowledged, or hold rows that never replicated. Only a human can know.
+// It changes nothing for independent servers.
+const Force SwitchOption = 1
+
+// Switch makes to the active server.
+//
+// Replicated: the old server is locked, its threads end, the new one catches up and
+// opens in a new epoch, for all web nodes; every acknowledged row is on both. If that
+// does not work out in time, the old one is opened again and the error says why.
+//
+// Independent: at once; connections to the other one are cut with whatever runs on
+// them.
+//
+// The server must pass a check that begins after the call; otherwise nothing changes.
+// Switching to the server in use is no error.
+func (c *Connector) Switch(ctx context.Context, to Role, options ...SwitchOption) error {
 	if to > Secondary {
 		return fmt.Errorf("dbfailover: switch to %v: there are only Primary and Secondary", to)
 	}
@@ -25,16 +43,46 @@ func (c *Connector) Switch(ctx context.Context, to Role) error {
 		}
 		return err
 	}
+	if c.replicated != nil {
+		return c.move(bound, to, slices.Contains(options, Force))
+	}
 	return c.obey(to)
+}
+
+// move hands the wish to the hand and waits for what becomes of it.
+func (c *Connector) move(ctx context.Context, to Role, force bool) error {
+	c.mu.Lock()
+	t, err := c.replicated.pair.order(to, force, time.Now())
+	c.apply(nil) // wakes the hand
+	c.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("dbfailover: switch to %v refused: %w", to, err)
+	}
+	if t == nil {
+		return nil
+	}
+	select {
+	case err := <-t.answer:
+		return err
+	case <-ctx.Done():
+		if c.life.Err() != nil {
+			return ErrClosed
+		}
+		return fmt.Errorf("dbfailover: switch to %v has begun and its outcome is open: %w", to, ctx.Err())
+	}
 }
 
 func (c *Connector) obey(to Role) error {
 	defer c.flush()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	changes, ok := c.machine.order(to, time.Now())
+	m, independent := c.decider.(*machine)
+	if !independent {
+		return errors.New("dbfailover: not for replicated servers")
+	}
+	changes, ok := m.order(to, time.Now())
 	if !ok {
-		h := c.machine.servers[to]
+		h := m.servers[to]
 		return fmt.Errorf("dbfailover: switch to %v refused: its last check says %v (%s)", to, h.health, h.reason)
 	}
 	c.apply(changes)

@@ -42,6 +42,16 @@ type timing struct {
 	fresh    int           // every so many checks log in anew
 	login    time.Duration // around one login of the application
 	patience time.Duration // how long one Connect waits for a decision
+
+	// Replicated servers only.
+	beat   time.Duration // between canaries
+	stall  time.Duration // canaries failing for so long are a failure
+	veto   time.Duration // how long one canary of another node speaks for the suspect
+	settle time.Duration // a locked server is left alone so long: it may be a move
+	act    time.Duration // around one procedure; fencing may take 2 s of killing
+	catch  time.Duration // how long a move waits for replication
+	cool   time.Duration // after a task that failed
+	stable time.Duration // before a failback
 }
 
 func (t Timers) timing() (timing, error) {
@@ -51,12 +61,18 @@ func (t Timers) timing() (timing, error) {
 			interval: 250 * time.Millisecond, confirm: 250 * time.Millisecond,
 			timeout: 500 * time.Millisecond, fall: 3, holdOff: 2 * time.Second, doubt: 4 * time.Second,
 			fresh: 4, login: 10 * time.Second, patience: 6 * time.Second,
+			beat: 500 * time.Millisecond, stall: 4 * time.Second, veto: 1500 * time.Millisecond,
+			settle: 500 * time.Millisecond, act: 3 * time.Second, catch: 5 * time.Second,
+			cool: 500 * time.Millisecond, stable: time.Minute,
 		}, nil
 	case Fast:
 		return timing{
 			interval: 100 * time.Millisecond, confirm: 20 * time.Millisecond,
 			timeout: 250 * time.Millisecond, fall: 2, doubt: 1500 * time.Millisecond,
 			fresh: 10, login: 5 * time.Second, patience: 3 * time.Second,
+			beat: 200 * time.Millisecond, stall: 800 * time.Millisecond, veto: 600 * time.Millisecond,
+			settle: 200 * time.Millisecond, act: 3 * time.Second, catch: 2 * time.Second,
+			cool: 100 * time.Millisecond, stable: 10 * time.Second,
 		}, nil
 	}
 	return timing{}, fmt.Errorf("dbfailover: Config.Timers is %v: use Careful or Fast", t)

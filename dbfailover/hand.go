@@ -1,0 +1,219 @@
+package dbfailover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// hand carries out tasks, one at a time, on connections of its own.
+type hand struct {
+	timing   timing
+	stations [2]station
+}
+
+var (
+	errThreads = errors.New("dbfailover: threads of the application are still running there")
+	errBehind  = errors.New("dbfailover: replication did not catch up in time")
+)
+
+// carry does one task. Everything in it can be cut short at any point, by a crash of
+// this process too: each step leaves a state from which any web node goes on.
+func (h *hand) carry(ctx context.Context, t *task) (o outcome) {
+	s := h.stations[t.to]
+	o.epoch = t.epoch
+	switch t.kind {
+	case taskMove:
+		o = h.move(ctx, t)
+	case taskFence:
+		o.err = h.fence(ctx, s, t)
+	case taskOpen:
+		// A position was recorded if the old server was fenced in time: nothing that
+		// it wrote is missing. If not, its tail must not get in.
+		o.err = h.do(ctx, func(ctx context.Context) error { return s.promote(ctx, t.epoch.number, t.epoch.gtid == "", false) })
+	case taskUnlock:
+		o.err = h.do(ctx, func(ctx context.Context) error { return s.unfence(ctx, t.epoch.number) })
+	case taskResume:
+		o.err = h.do(ctx, s.resume)
+	case taskLift:
+		o.err = h.do(ctx, s.lift)
+	}
+	o.reached = o.err == nil || present(o.err)
+	o.ended = time.Now()
+	return o
+}
+
+// present tells a server that refuses from one that is not there.
+func present(err error) bool {
+	health, _ := judge(err)
+	return health == HealthRefusing || errors.Is(err, errThreads)
+}
+
+// do bounds one call.
+func (h *hand) do(ctx context.Context, call func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, h.timing.act)
+	defer cancel()
+	return call(limited)
+}
+
+// fence tells a server that it is not the writer any more. What it wrote and the other
+// one never got is found first, while nobody can add to it.
+func (h *hand) fence(ctx context.Context, s station, t *task) error {
+	found := ""
+	if t.judge {
+		if _, err := h.lock(ctx, s, h.timing.act); err != nil {
+			return err
+		}
+		err := h.do(ctx, func(ctx context.Context) (err error) {
+			found, err = s.tail(ctx, t.epoch.gtid)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return h.do(ctx, func(ctx context.Context) error {
+		left, _, err := s.fence(ctx, t.epoch, false, found)
+		return lefterr(left, err)
+	})
+}
+
+func lefterr(left int, err error) error {
+	if err == nil && left > 0 {
+		return errThreads
+	}
+	return err
+}
+
+// lock repeats until no thread of the application is left. Killed statements can live
+// on for seconds, and each call kills again.
+func (h *hand) lock(ctx context.Context, s station, limit time.Duration) (at string, err error) {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		left, at, err := s.lock(limited)
+		if err = lefterr(left, err); !errors.Is(err, errThreads) || limited.Err() != nil {
+			return at, err
+		}
+	}
+}
+
+// move makes t.to the writer.
+//
+//  1. The old server: lock, kill, position. Out of reach, it is skipped, unless the
+//     move is planned.
+//  2. The new server reaches that position. If not: a planned move unlocks the old one
+//     again; others go on and keep out what comes later.
+//  3. The old server records the epoch, locked and killed once more under one lock,
+//     because another node may have opened it since.
+//  4. The new server records the epoch and opens.
+//
+// Before 3 nothing has happened; between 3 and 4 every node can do 4.
+func (h *hand) move(ctx context.Context, t *task) (o outcome) {
+	o.epoch = t.epoch
+	from, to := h.stations[t.to.other()], h.stations[t.to]
+	at, err := h.lock(ctx, from, h.limit(t))
+	if err != nil {
+		return h.withoutOld(ctx, t, o, err)
+	}
+	if err := h.reach(ctx, to, at); err != nil {
+		if t.planned {
+			return h.undo(ctx, t, o, err)
+		}
+		return h.leaveBehind(ctx, t, o)
+	}
+	err = h.do(ctx, func(ctx context.Context) error {
+		left, recorded, err := from.fence(ctx, t.epoch, true, "")
+		o.epoch.gtid = recorded
+		return lefterr(left, err)
+	})
+	if err != nil {
+		if t.planned {
+			return h.undo(ctx, t, o, err)
+		}
+		return h.withoutOld(ctx, t, o, err)
+	}
+	if o.err = h.reach(ctx, to, o.epoch.gtid); o.err == nil {
+		o.err = h.promote(ctx, t, false)
+	}
+	return o
+}
+
+// limit is how long the old server may take to be locked. The profile's timeout has
+// failed before where it is dead.
+func (h *hand) limit(t *task) time.Duration {
+	if t.hopeless {
+		return h.timing.timeout / 2
+	}
+	return h.timing.act
+}
+
+// withoutOld goes on if the old server cannot be reached. One that answers and will
+// not be locked is a reason to stop: it could go on writing.
+func (h *hand) withoutOld(ctx context.Context, t *task, o outcome, err error) outcome {
+	if !t.force && (t.planned || !t.hopeless || present(err)) {
+		o.err = fmt.Errorf("dbfailover: the %v server could not be fenced: %w", t.to.other(), err)
+		return o
+	}
+	o.err = h.promote(ctx, t, true)
+	return o
+}
+
+// leaveBehind promotes a server that cannot get all that the old one has: the old one
+// is fenced, and its tail judged now, while both can be read.
+func (h *hand) leaveBehind(ctx context.Context, t *task, o outcome) outcome {
+	from, to := h.stations[t.to.other()], h.stations[t.to]
+	found := ""
+	o.err = h.do(ctx, func(ctx context.Context) error {
+		at, err := to.position(ctx)
+		if err == nil {
+			found, err = from.tail(ctx, at)
+		}
+		return err
+	})
+	if o.err == nil {
+		o.err = h.do(ctx, func(ctx context.Context) error {
+			left, _, err := from.fence(ctx, t.epoch, false, found)
+			return lefterr(left, err)
+		})
+	}
+	if o.err == nil {
+		o.err = h.promote(ctx, t, true)
+	}
+	return o
+}
+
+// undo opens the old server again, if the epoch is still its own.
+func (h *hand) undo(ctx context.Context, t *task, o outcome, err error) outcome {
+	from := h.stations[t.to.other()]
+	undoErr := h.do(ctx, func(ctx context.Context) error { return from.unfence(ctx, t.from.number) })
+	o.err = fmt.Errorf("dbfailover: move to the %v server given up: %w", t.to, errors.Join(err, undoErr))
+	return o
+}
+
+func (h *hand) promote(ctx context.Context, t *task, quarantine bool) error {
+	return h.do(ctx, func(ctx context.Context) error {
+		return h.stations[t.to].promote(ctx, t.epoch.number, quarantine, t.force)
+	})
+}
+
+// reach waits until a server has what the position says.
+func (h *hand) reach(ctx context.Context, s station, want string) error {
+	limited, cancel := context.WithTimeout(ctx, h.timing.catch)
+	defer cancel()
+	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		at, err := s.position(limited)
+		if err == nil && covers(at, want) {
+			return nil
+		}
+		if err != nil && limited.Err() == nil {
+			return err
+		}
+		select {
+		case <-limited.Done():
+			return errBehind
+		case <-time.After(pause):
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package dbfailover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// replicated is what a Connector has in addition for servers that replicate to each
+// other.
+type replicated struct {
+	app      App
+	pair     *pair
+	hand     hand
+	canaries [2]station
+	kept     memory // as it is on disk
+
+	keeping sync.Mutex // held while the file is written
+}
+
+// newReplicated prepares the stations and the checks' way of looking.
+func newReplicated(cfg *Config, times timing, now time.Time) (*replicated, error) {
+	kept, err := recall(cfg.App)
+	if err != nil {
+		return nil, err
+	}
+	r := &replicated{
+		app: cfg.App, pair: newPair(times, cfg.App.Failback, kept, now), kept: kept,
+		hand: hand{timing: times},
+	}
+	for _, role := range []Role{Primary, Secondary} {
+		end, err := newMonitor(cfg, role)
+		if err != nil {
+			return nil, err
+		}
+		r.hand.stations[role] = &server{end: end, app: cfg.App}
+		r.canaries[role] = &server{end: end, app: cfg.App}
+	}
+	return r, nil
+}
+
+// newMonitor is the way into a server for the checks: another account, no schema, and
+// none of the application's settings.
+func newMonitor(cfg *Config, role Role) (*endpoint, error) {
+	monitor := *cfg
+	monitor.Database, monitor.Credentials = "", cfg.App.Monitor
+	monitor.Session = Session{InterpolateParams: true}
+	return newEndpoint(&monitor, role)
+}
+
+// inspect asks both servers what is wrong with the application's account. A server
+// that cannot be asked is asked by the checks later.
+func (r *replicated) inspect(limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	var work sync.WaitGroup
+	var found [2]error
+	for role, s := range r.hand.stations {
+		work.Go(func() {
+			list, err := s.(*server).refusals(ctx)
+			if err == nil && len(list) > 0 {
+				found[role] = fmt.Errorf("dbfailover: on the %v server this cannot be fenced: %s", Role(role), list[0])
+			}
+		})
+	}
+	work.Wait()
+	return errors.Join(found[:]...)
+}
+
+// work runs the hand until ctx ends.
+func (c *Connector) handle(ctx context.Context) {
+	r := c.replicated
+	defer r.hand.stations[Primary].leave()
+	defer r.hand.stations[Secondary].leave()
+	for {
+		c.mu.Lock()
+		news := c.news
+		t, changes := r.pair.next(time.Now())
+		if len(changes) > 0 {
+			c.apply(changes)
+		}
+		c.mu.Unlock()
+		c.flush()
+		if t == nil {
+			select {
+			case <-news:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		o := r.hand.carry(ctx, t)
+		if ctx.Err() != nil {
+			return
+		}
+		c.mu.Lock()
+		c.note(t, o)
+		c.apply(r.pair.finish(t, o))
+		c.mu.Unlock()
+		c.remember()
+		c.flush()
+		if t.answer != nil {
+			t.answer <- o.err
+		}
+		for _, p := range c.probers {
+			p.poke()
+		}
+	}
+}
+
+// sing writes canaries to one server until ctx ends.
+func (c *Connector) sing(ctx context.Context, role Role) {
+	s, beat := c.replicated.canaries[role], uint64(time.Now().UnixMilli())
+	defer s.leave()
+	for {
+		began := time.Now()
+		limited, cancel := context.WithTimeout(ctx, c.timing.stall/2)
+		err := s.beat(limited, beat)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		beat++
+		c.mu.Lock()
+		c.apply(c.replicated.pair.beat(role, err == nil, cannotWrite(err), began, time.Now()))
+		c.mu.Unlock()
+		c.flush()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(c.timing.beat):
+		}
+	}
+}
+
+// cannotWrite says whether a canary failed for the server's sake.
+func cannotWrite(err error) bool {
+	if err == nil {
+		return false
+	}
+	health, _ := judge(err)
+	return health == HealthDead || serverSaid(err, errDiskFull, errTableFull, errFromEngine, errWritingFile)
+}
+
+// remember keeps the highest epoch on disk.
+func (c *Connector) remember() {
+	r := c.replicated
+	if r == nil {
+		return
+	}
+	r.keeping.Lock()
+	defer r.keeping.Unlock()
+	c.mu.Lock()
+	now := memory{highest: r.pair.highest, ids: r.pair.ids}
+	vouched := r.pair.vouched
+	c.mu.Unlock()
+	if now == r.kept || !vouched || now.highest.number < r.kept.highest.number {
+		return
+	}
+	if err := now.keep(r.app); err != nil {
+		c.mu.Lock()
+		c.pending = append(c.pending, forgetEntry())
+		c.mu.Unlock()
+		return
+	}
+	r.kept = now
+}
