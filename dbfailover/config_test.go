@@ -22,15 +22,16 @@ func good() Config {
 
 func TestConfigurationsThatCannotWorkDoNotConstruct(t *testing.T) {
 	for what, spoil := range map[string]func(*Config){
-		"Topology":      func(c *Config) { c.Topology = 0 },
-		"Credentials":   func(c *Config) { c.Credentials = nil },
-		"primary":       func(c *Config) { c.Primary.Addr = "db1.test" },
-		"secondary":     func(c *Config) { c.Secondary.Addr = ":3306" },
-		"same Addr":     func(c *Config) { c.Secondary = c.Primary },
-		"Timers":        func(c *Config) { c.Timers = 7 },
-		"Config.TLS":    func(c *Config) { c.TLS = nil },
-		"Independent":   func(c *Config) { c.Topology = 0 }, // the error says what to write
-		"not supported": func(c *Config) { c.Topology = 2 },
+		"Topology":    func(c *Config) { c.Topology = 0 },
+		"Credentials": func(c *Config) { c.Credentials = nil },
+		"primary":     func(c *Config) { c.Primary.Addr = "db1.test" },
+		"secondary":   func(c *Config) { c.Secondary.Addr = ":3306" },
+		"same Addr":   func(c *Config) { c.Secondary = c.Primary },
+		"Timers":      func(c *Config) { c.Timers = 7 },
+		"Config.TLS":  func(c *Config) { c.TLS = nil },
+		"Independent": func(c *Config) { c.Topology = 0 }, // the error says what to write
+		"Replicated":  func(c *Config) { c.Topology = 3 },
+		"App.Name":    func(c *Config) { c.Topology = Replicated },
 	} {
 		cfg := good()
 		spoil(&cfg)

@@ -132,6 +132,21 @@ func (d *duo) direct(t testing.TB, name string, id int) *sql.DB {
 	return db
 }
 
+// lockedOut reports whether the application is turned away there. The bare driver takes
+// one ed25519 challenge in 256 for a malformed packet; see login.
+func (d *duo) lockedOut(t testing.TB, name string, id int) bool {
+	t.Helper()
+	var err error
+	for range 4 {
+		err = d.direct(t, name, id).Ping()
+		if err == nil || serverSaid(err, errAccountLocked) {
+			return err != nil
+		}
+	}
+	t.Fatalf("login of %s on server %d: %v", name, id, err)
+	return false
+}
+
 // eventually waits for what the servers do by themselves; the deadline only guards
 // against hanging.
 func eventually(t testing.TB, what string, ok func() bool) {

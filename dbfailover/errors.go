@@ -11,6 +11,9 @@ var (
 	// ErrFrozen: both servers claim the application, or the one that must not have it
 	// cannot be locked. Nothing was sent. An operator decides; see [Connector.Switch].
 	ErrFrozen = errors.New("dbfailover: frozen: two servers claim the same application")
+	// ErrVetoed: this web node does not reach the server in use, others do. Answered by
+	// [Connector.Ready], so that a load balancer sends requests to those.
+	ErrVetoed = errors.New("dbfailover: other web nodes reach the server that this one does not")
 	// ErrClosed: the Connector was closed.
 	ErrClosed = errors.New("dbfailover: connector is closed")
 	// ErrConnLost: the connection broke before COMMIT was sent. What the

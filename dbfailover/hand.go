@@ -144,7 +144,7 @@ func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 // failed before where it is dead.
 func (h *hand) limit(t *task) time.Duration {
 	if t.hopeless {
-		return h.timing.timeout / 2
+		return h.timing.timeout / 5
 	}
 	return h.timing.act
 }

@@ -66,7 +66,7 @@ func (l *looker) follow(ctx context.Context, conn driverConn) (feed, error) {
 		received: table.get("Gtid_IO_Pos"), lag: -1,
 	}
 	f.errno, _ = strconv.Atoi(table.get("Last_SQL_Errno"))
-	f.gated = f.errno == errGate && strings.Contains(table.get("Last_SQL_Error"), "hipaakit gate")
+	f.gated = f.errno == errGate && strings.Contains(table.get("Last_SQL_Error"), "gate VALUES ('"+l.app+"'")
 	if n, err := strconv.Atoi(table.get("Seconds_Behind_Master")); err == nil {
 		f.lag = n
 	}

@@ -39,7 +39,8 @@ type pair struct {
 	eyes    [2]eye
 	task    *task // the hand is at it
 	wish    *task // an operator's, not begun
-	cool    time.Time
+	cool    time.Time // no task before
+	doubted time.Time // when the last service ended
 	stable  time.Time // since when a failback would be possible
 	witness witness
 }
@@ -56,7 +57,7 @@ type eye struct {
 
 func newPair(t timing, f Failback, kept memory, now time.Time) *pair {
 	return &pair{
-		timing: t, failback: f, ids: kept.ids, highest: kept.highest, vouched: kept.highest.number > 0,
+		timing: t, failback: f, doubted: now, ids: kept.ids, highest: kept.highest, vouched: kept.highest.number > 0,
 		standing: standing{turn: 1, since: now, reason: "started", epoch: kept.highest.number},
 	}
 }
@@ -161,13 +162,13 @@ type witness struct {
 
 func (w *witness) look(p *pair, r result) {
 	owner, ok := p.owner()
-	if !ok || r.role == owner || !p.state.undecided() {
+	if !ok || r.role == owner || !p.state.uncertain() {
 		return
 	}
-	if w.since != p.since {
-		*w = witness{since: p.since}
+	if w.since != p.doubted {
+		*w = witness{since: p.doubted}
 	}
-	if r.began.Before(p.since) {
+	if r.began.Before(p.doubted) {
 		return
 	}
 	// The first look only sets the mark: canaries on their way when the server died
@@ -198,4 +199,9 @@ func (p *pair) beat(r Role, good, bad bool, began, ended time.Time) []Transition
 func (p *pair) stalling(r Role, now time.Time) bool {
 	eye := p.eyes[r]
 	return eye.stalls >= 2 && now.Sub(eye.stalled) >= p.timing.stall
+}
+
+// vetoed reports whether a move is held back because others reach the suspect.
+func (p *pair) vetoed(now time.Time) bool {
+	return p.state.uncertain() && now.Before(p.witness.until)
 }

@@ -49,12 +49,30 @@ func (c *Connector) Switch(ctx context.Context, to Role, options ...SwitchOption
 	return c.obey(to)
 }
 
+// tries is how often an order is repeated: a task of the hand voids what the checks
+// have seen, and may be done just before.
+const tries = 3
+
 // move hands the wish to the hand and waits for what becomes of it.
 func (c *Connector) move(ctx context.Context, to Role, force bool) error {
-	c.mu.Lock()
-	t, err := c.replicated.pair.order(to, force, time.Now())
-	c.apply(nil) // wakes the hand
-	c.mu.Unlock()
+	var t *task
+	var err error
+	for range tries {
+		// What is known of the other one matters as well, if it answers.
+		if waitErr := c.recheck(ctx, to.other(), 0); waitErr != nil && ctx.Err() != nil {
+			return waitErr
+		}
+		c.mu.Lock()
+		t, err = c.replicated.pair.order(to, force, time.Now())
+		c.apply(nil) // wakes the hand
+		c.mu.Unlock()
+		if err == nil {
+			break
+		}
+		if waitErr := c.recheck(ctx, to, 0); waitErr != nil {
+			break
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("dbfailover: switch to %v refused: %w", to, err)
 	}

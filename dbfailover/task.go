@@ -73,6 +73,9 @@ func (p *pair) next(now time.Time) (*task, []Transition) {
 		state = StateDraining
 	}
 	from := p.state
+	if from.serving() {
+		p.doubted = now
+	}
 	p.state, p.since, p.reason = state, now, t.reason
 	return t, []Transition{{From: from, To: state, Active: p.active, Epoch: p.epoch, At: now, Reason: t.reason}}
 }
@@ -148,7 +151,7 @@ func (p *pair) openOwner(owner Role, now time.Time) *task {
 		return &task{kind: taskOpen, to: owner, epoch: p.highest}
 	}
 	// It never gets there: the one that was fenced for it takes the next epoch.
-	if other := owner.other(); now.Sub(p.since) >= p.timing.doubt && p.eyes[other].defied == 0 {
+	if other := owner.other(); now.Sub(p.doubted) >= p.timing.doubt && p.eyes[other].defied == 0 {
 		if o, ok := p.view(other); ok && o.tail == "" && !o.quarantined {
 			return &task{kind: taskMove, to: other, planned: true, epoch: p.fresh(other),
 				reason: owner.String() + ": has not reached the epoch's position"}
@@ -277,7 +280,7 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 	if t.kind == taskMove {
 		p.eyes[t.to.other()].touched = o.ended
 	}
-	if o.err != nil {
+	if o.err != nil || t.kind == taskResume { // which shows a moment later
 		p.cool = o.ended.Add(p.timing.cool)
 	}
 	switch {

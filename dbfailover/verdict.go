@@ -46,7 +46,7 @@ func (p *pair) freezes() string {
 // search is INIT without a single epoch read.
 func (p *pair) search(now time.Time) []Transition {
 	for _, h := range p.servers {
-		if h.misses < p.timing.fall || now.Sub(p.since) < p.timing.holdOff {
+		if h.misses < p.timing.fall || now.Sub(p.doubted) < p.timing.holdOff {
 			return nil
 		}
 	}
@@ -60,7 +60,7 @@ func (p *pair) informed(owner Role, now time.Time) bool {
 		return true
 	}
 	_, both := p.view(owner.other())
-	return both || p.servers[owner.other()].misses >= p.timing.fall && now.Sub(p.since) >= p.timing.holdOff
+	return both || p.servers[owner.other()].misses >= p.timing.fall && now.Sub(p.doubted) >= p.timing.holdOff
 }
 
 // serve is the end of all doubt. A server that cannot write is still served: its
@@ -91,19 +91,15 @@ func (p *pair) doubt(owner Role, now time.Time) []Transition {
 
 // despair ends SUSPECT and INIT: by PROMOTING, or in DOWN, or back in service.
 func (p *pair) despair(owner Role, now time.Time) []Transition {
-	h, waited := p.servers[owner], now.Sub(p.since)
+	h, waited := p.servers[owner], now.Sub(p.doubted)
 	if h.health == HealthRefusing && p.state == StateSuspect && p.active == owner && p.epoch == p.highest.number &&
 		p.eyes[owner].locked.IsZero() {
 		return p.become(home(owner), owner, now, owner.String()+": "+h.reason)
 	}
 	if p.failing(owner, now) {
 		why := p.unfit(owner.other(), now)
-		switch {
-		case why == "" && now.Before(p.witness.until):
-			return nil // vetoed: others reach it
-		case why == "":
-			return nil // next moves
-		case waited < p.timing.doubt || p.state == StateDown:
+		// With nothing against it next moves; under a veto others are served.
+		if why == "" || p.vetoed(now) || waited < p.timing.doubt || p.state == StateDown {
 			return nil
 		}
 		return p.become(StateDown, owner, now, owner.String()+": "+p.complaint(owner)+"; "+owner.other().String()+": "+why)
@@ -117,7 +113,7 @@ func (p *pair) despair(owner Role, now time.Time) []Transition {
 // failing reports whether the highest epoch's server has failed for long enough.
 func (p *pair) failing(owner Role, now time.Time) bool {
 	h := p.servers[owner]
-	dead := h.failures >= p.timing.fall && now.Sub(p.since) >= p.timing.holdOff
+	dead := h.failures >= p.timing.fall && now.Sub(p.doubted) >= p.timing.holdOff
 	return dead && p.state.uncertain() || p.stalling(owner, now) || p.lost(owner)
 }
 
@@ -148,7 +144,7 @@ func (p *pair) unfit(r Role, now time.Time) string {
 	switch {
 	case !ok:
 		return "no good check (" + h.reason + ")"
-	case p.state.uncertain() && h.began.Before(p.since):
+	case p.state.uncertain() && h.began.Before(p.doubted):
 		return "no check since the doubt began"
 	case s.tail != "":
 		return "tainted: it has writes that never replicated"
@@ -178,6 +174,9 @@ func (p *pair) become(to State, active Role, now time.Time, reason string) []Tra
 		p.turn++
 	}
 	from := p.state
+	if from.serving() || from == StateFrozen {
+		p.doubted = now
+	}
 	p.state, p.active, p.epoch, p.since, p.reason = to, active, number, now, reason
 	return []Transition{{From: from, To: to, Active: active, Epoch: number, At: now, Reason: reason}}
 }

@@ -61,7 +61,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, TRIGGER ON hipaakit.* TO hipaakit
 //
 CREATE OR REPLACE DEFINER=hipaakit@localhost TRIGGER hipaakit.gate_insert BEFORE INSERT ON hipaakit.gate FOR EACH ROW
 BEGIN
-  IF (SELECT IFNULL(MAX(number), 0) FROM hipaakit.epoch WHERE app = NEW.app) < NEW.number THEN
+  -- The promotion itself comes before its row, and is told by the lock that it holds.
+  IF NOT IFNULL(IS_USED_LOCK(CONCAT('hipaakit:', NEW.app)) = CONNECTION_ID(), FALSE)
+      AND (SELECT IFNULL(MAX(number), 0) FROM hipaakit.epoch WHERE app = NEW.app) < NEW.number THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1644, MESSAGE_TEXT = 'hipaakit gate: this server has not been fenced';
   END IF;
 END
@@ -270,12 +272,13 @@ BEGIN
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number) THEN
     IF p_force THEN DELETE FROM hipaakit.taint WHERE app = '{{.App}}'; END IF;
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
+    -- The gate first: whoever lacks the row's position was not there in this epoch.
+    SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
+    REPLACE INTO hipaakit.gate VALUES ('{{.App}}', p_number);
+    SET SESSION sql_log_bin = 0;
     INSERT INTO hipaakit.epoch (app, number, server, gtid)
       VALUES ('{{.App}}', p_number, @@server_id, @@GLOBAL.gtid_current_pos);
   END IF;
-  SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
-  REPLACE INTO hipaakit.gate VALUES ('{{.App}}', p_number);
-  SET SESSION sql_log_bin = 0;
   CALL hipaakit.set_lock({{.User}}, FALSE);
   DO RELEASE_LOCK('hipaakit:{{.App}}');
 END
