@@ -3,16 +3,12 @@ package dbfailover
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"sync/atomic"
-
-	"github.com/go-sql-driver/mysql"
 )
 
 // conn is the driver's connection, tied to the epoch in which it was opened.
-// Everything that is not overridden here is the driver's own method, statements
-// and rows are the driver's own too, so nothing of its behaviour is lost and
-// nothing is paid per row.
+// Everything that is not overridden here is the driver's own method, and rows are the
+// driver's own too, so nothing of its behaviour is lost and nothing is paid per row.
 //
 // A connection of an earlier epoch is turned away where database/sql takes one
 // out of the pool or puts one back. There no statement has been sent, so
@@ -22,6 +18,8 @@ type conn struct {
 	driverConn
 	line    *tracked
 	current *atomic.Uint64
+	inTx    bool  // between BeginTx and its end
+	spare   *stmt // a closed one
 }
 
 func (c *conn) stale() bool { return c.line.epoch != c.current.Load() }
@@ -37,38 +35,44 @@ func (c *conn) ResetSession(ctx context.Context) error {
 // IsValid is called before a connection goes back to the pool.
 func (c *conn) IsValid() bool { return !c.stale() && c.driverConn.IsValid() }
 
-// ExecContext is the driver's, but for an answer that would have the statement
-// sent a second time.
+// ExecContext is the driver's, with an error that can be read, see verdict.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	before := c.line.wrote.Load()
 	result, err := c.driverConn.ExecContext(ctx, query, args)
-	return result, c.once(before, err)
+	return result, c.verdict(before, query, err)
 }
 
-// QueryContext guards in the same way.
+// QueryContext is the driver's, likewise.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	before := c.line.wrote.Load()
 	rows, err := c.driverConn.QueryContext(ctx, query, args)
-	return rows, c.once(before, err)
+	return rows, c.verdict(before, query, err)
 }
 
-// once takes back the leave to try again where something left this process since
-// before. The driver gives it for every write that got no byte out, also for one
-// in the middle of LOAD DATA LOCAL, whose statement the server has long got.
-func (c *conn) once(before uint64, err error) error {
-	if errors.Is(err, driver.ErrBadConn) && c.line.wrote.Load() != before {
-		return mysql.ErrInvalidConn
+// PrepareContext is the driver's. Preparing changes nothing, so what was lost is lost.
+func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	before := c.line.wrote.Load()
+	inner, err := c.driverConn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, c.verdict(before, "SELECT", err)
 	}
-	return err
+	return c.wrap(inner, query), nil
+}
+
+// Prepare is PrepareContext for callers of the old interface.
+func (c *conn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
 }
 
 // BeginTx starts a transaction whose Commit tells lost from unknown.
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	before := c.line.wrote.Load()
 	t, err := c.driverConn.BeginTx(ctx, opts)
 	if err != nil {
-		return nil, err
+		return nil, c.verdict(before, "SELECT", err)
 	}
-	return &tx{Tx: t, line: c.line}, nil
+	c.inTx = true
+	return &tx{Tx: t, conn: c}, nil
 }
 
 // Begin is BeginTx for callers of the old interface.

@@ -16,13 +16,13 @@ var (
 	ErrVetoed = errors.New("dbfailover: other web nodes reach the server that this one does not")
 	// ErrClosed: the Connector was closed.
 	ErrClosed = errors.New("dbfailover: connector is closed")
-	// ErrConnLost: the connection broke before COMMIT was sent. What the
-	// transaction did is rolled back by the server (except what a statement like
+	// ErrConnLost: the connection broke before COMMIT was sent, or while reading. What
+	// the transaction did is rolled back by the server (except what a statement like
 	// ALTER TABLE committed on its way), so the whole of it may run again.
 	ErrConnLost = errors.New("dbfailover: connection lost before COMMIT was sent")
-	// ErrCommitUnknown: COMMIT was sent and no answer came. The transaction may
-	// have been committed or not, and running it again may do it twice. Only the
-	// data can tell.
+	// ErrCommitUnknown: COMMIT was sent and no answer came, or a statement that commits
+	// by itself: a write outside of a transaction, DDL, CALL. It may have been committed
+	// or not, and running it again may do it twice. Only the data can tell.
 	ErrCommitUnknown = errors.New("dbfailover: COMMIT was sent but its outcome is unknown")
 )
 

@@ -51,13 +51,13 @@ func TestLoadDataThatBreaksIsNotSentAgain(t *testing.T) {
 func TestNothingSentIsLeaveToTryAgain(t *testing.T) {
 	c := &conn{line: &tracked{}}
 	c.line.wrote.Store(7)
-	if err := c.once(7, driver.ErrBadConn); err != driver.ErrBadConn {
+	if err := c.verdict(7, "INSERT", driver.ErrBadConn); err != driver.ErrBadConn {
 		t.Errorf("got %v: the pool does not try another connection", err)
 	}
-	if err := c.once(6, driver.ErrSkip); err != driver.ErrSkip {
+	if err := c.verdict(6, "INSERT", driver.ErrSkip); err != driver.ErrSkip {
 		t.Errorf("got %v: the pool does not prepare the statement", err)
 	}
-	if err := c.once(6, nil); err != nil {
+	if err := c.verdict(6, "INSERT", nil); err != nil {
 		t.Errorf("got %v", err)
 	}
 }

@@ -37,8 +37,8 @@ type pair struct {
 	vouched bool
 
 	eyes    [2]eye
-	task    *task // the hand is at it
-	wish    *task // an operator's, not begun
+	task    *task     // the hand is at it
+	wish    *task     // an operator's, not begun
 	cool    time.Time // no task before
 	doubted time.Time // when the last service ended
 	stable  time.Time // since when a failback would be possible

@@ -11,7 +11,13 @@ import (
 // tx is the driver's transaction with a Commit whose failure can be read.
 type tx struct {
 	driver.Tx
-	line *tracked
+	conn *conn
+}
+
+// Rollback is the driver's.
+func (t *tx) Rollback() error {
+	t.conn.inTx = false
+	return t.Tx.Rollback()
 }
 
 // Commit returns nil, the server's refusal as it is, or an error that is
@@ -21,14 +27,15 @@ type tx struct {
 // anything left this process: COMMIT is one packet, and TLS delivers no part of
 // a record, so if no write got a byte out, the server has not seen it.
 func (t *tx) Commit() error {
-	before := t.line.wrote.Load()
+	t.conn.inTx = false
+	before := t.conn.line.wrote.Load()
 	err := t.Tx.Commit()
 	switch {
 	case err == nil:
 		return nil
 	case refusedCommit(err):
 		return err
-	case t.line.wrote.Load() == before:
+	case t.conn.line.wrote.Load() == before:
 		return fmt.Errorf("%w: %w", ErrConnLost, err)
 	}
 	return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
