@@ -27,6 +27,7 @@ type Server struct {
 	t       testing.TB
 	program string
 	acct    account
+	ca      *CA
 	dir     string
 	config  string
 	proc    *process
@@ -40,7 +41,7 @@ func newServer(t testing.TB, program string, acct account, ca *CA, base string, 
 		Addr: net.JoinHostPort("127.0.0.1", port),
 		Name: fmt.Sprintf("db%d.test", id),
 		ID:   id,
-		t:    t, program: program, acct: acct,
+		t:    t, program: program, acct: acct, ca: ca,
 		dir: acct.sub(t, base, strconv.Itoa(id)),
 	}
 	leaf := ca.Leaf(t, s.Name, "localhost", "127.0.0.1")

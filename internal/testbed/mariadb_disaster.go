@@ -1,0 +1,46 @@
+package testbed
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Expire replaces the server's certificate by one that ended a minute ago. Sessions
+// that are open stay.
+func (s *Server) Expire() {
+	s.t.Helper()
+	leaf := s.ca.ExpiredLeaf(s.t, s.Name, "localhost", "127.0.0.1")
+	s.acct.file(s.t, s.dir, "cert.pem", leaf.CertPEM)
+	s.acct.file(s.t, s.dir, "key.pem", leaf.KeyPEM)
+	s.SQL("FLUSH SSL")
+}
+
+// Backup copies the data of a server that is not running, and returns where to.
+func (s *Server) Backup() string {
+	s.t.Helper()
+	to := filepath.Join(s.dir, "backup")
+	s.copy(filepath.Join(s.dir, "data"), to)
+	return to
+}
+
+// Restore puts a copy in the place of the data of a server that is not running.
+func (s *Server) Restore(from string) {
+	s.t.Helper()
+	if s.proc != nil && !s.proc.gone() {
+		s.t.Fatalf("server %d is running", s.ID)
+	}
+	data := filepath.Join(s.dir, "data")
+	if err := os.RemoveAll(data); err != nil {
+		s.t.Fatalf("server %d: %v", s.ID, err)
+	}
+	s.copy(from, data)
+}
+
+// copy keeps owners, which os.CopyFS does not.
+func (s *Server) copy(from, to string) {
+	s.t.Helper()
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		s.t.Fatalf("server %d: copy: %v: %s", s.ID, err, out)
+	}
+}
