@@ -73,8 +73,26 @@ func (h *hand) fence(ctx context.Context, s station, t *task) error {
 			return err
 		}
 	}
+	if err := h.bar(ctx, s, t.epoch, found); err != nil || !t.judge {
+		return err
+	}
+	// Another node that does not know of the epoch may have opened the server between
+	// the look and the fence. From now on none can.
+	again := ""
+	err := h.do(ctx, func(ctx context.Context) (err error) {
+		again, err = s.tail(ctx, t.epoch.gtid)
+		return err
+	})
+	if err == nil && again != found {
+		err = h.bar(ctx, s, t.epoch, again)
+	}
+	return err
+}
+
+// bar fences with a tail that is known, or none.
+func (h *hand) bar(ctx context.Context, s station, e epoch, found string) error {
 	return h.do(ctx, func(ctx context.Context) error {
-		left, _, err := s.fence(ctx, t.epoch, false, found)
+		left, _, err := s.fence(ctx, e, false, found)
 		return lefterr(left, err)
 	})
 }
@@ -173,10 +191,7 @@ func (h *hand) leaveBehind(ctx context.Context, t *task, o outcome) outcome {
 		return err
 	})
 	if o.err == nil {
-		o.err = h.do(ctx, func(ctx context.Context) error {
-			left, _, err := from.fence(ctx, t.epoch, false, found)
-			return lefterr(left, err)
-		})
+		o.err = h.bar(ctx, from, t.epoch, found)
 	}
 	if o.err == nil {
 		o.err = h.promote(ctx, t, true)

@@ -100,13 +100,16 @@ END
 //
 -- Makes the replication filter say what the table quarantine says, and leaves the
 -- patterns that others have set alone. Only the applying thread pauses, for
--- milliseconds, and only if it was running: receiving goes on.
+-- milliseconds, and only if it was running: receiving goes on. @hipaakit_stood is where
+-- the server stood in that pause: what it skips from then on it does not have, although
+-- its position says so.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.refilter()
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_now, v_next TEXT;
   DECLARE v_running INT;
   SET v_now = @@GLOBAL.replicate_wild_ignore_table, v_next = CONCAT(',', v_now, ',');
+  SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
   FOR o IN (SELECT pattern FROM hipaakit.owned) DO
     SET v_next = REPLACE(v_next, CONCAT(',', o.pattern, ','), ',');
   END FOR;
@@ -117,6 +120,7 @@ BEGIN
   IF v_next <> v_now THEN
     SELECT COUNT(*) INTO v_running FROM information_schema.PROCESSLIST WHERE COMMAND = 'Slave_SQL';
     IF v_running > 0 THEN STOP SLAVE SQL_THREAD; END IF;
+    SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
     SET GLOBAL replicate_wild_ignore_table = v_next;
     IF v_running > 0 THEN START SLAVE SQL_THREAD; END IF;
   END IF;
@@ -271,13 +275,14 @@ BEGIN
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number) THEN
     IF p_force THEN DELETE FROM hipaakit.taint WHERE app = '{{.App}}'; END IF;
+    SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
     -- The gate first: whoever lacks the row's position was not there in this epoch.
     SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
     REPLACE INTO hipaakit.gate VALUES ('{{.App}}', p_number);
     SET SESSION sql_log_bin = 0;
     INSERT INTO hipaakit.epoch (app, number, server, gtid)
-      VALUES ('{{.App}}', p_number, @@server_id, @@GLOBAL.gtid_current_pos);
+      VALUES ('{{.App}}', p_number, @@server_id, TRIM(LEADING ',' FROM CONCAT(@hipaakit_stood, ',', @@last_gtid)));
   END IF;
   CALL hipaakit.set_lock({{.User}}, FALSE);
   DO RELEASE_LOCK('hipaakit:{{.App}}');

@@ -16,6 +16,8 @@ type Options struct {
 	Replicated bool
 	// SemiSync makes a commit wait until the other server has received it.
 	SemiSync bool
+	// SmallDisk gives server 1 a disk that [Server.FillDisk] fills. It takes root.
+	SmallDisk bool
 }
 
 // Pair is two running MariaDB servers that share a certificate authority and an
@@ -53,6 +55,9 @@ func MariaDBPair(t testing.TB, o Options) *Pair {
 	base := acct.folder(t)
 	for i := range p.Servers {
 		p.Servers[i] = newServer(t, program, acct, ca, base, i+1)
+	}
+	if o.SmallDisk {
+		p.Servers[0].smallDisk()
 	}
 	for _, s := range p.Servers {
 		s.bootstrap(p.accounts())

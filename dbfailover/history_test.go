@@ -1,0 +1,307 @@
+package dbfailover
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
+)
+
+// Web nodes as processes of their own under random faults, each writing numbered rows
+// of what it did. DBFAILOVER_CHAOS says for how long (default 1m), DBFAILOVER_SEED which
+// faults; the seed is logged.
+
+// recruit is what a child process has to know.
+type recruit struct {
+	Node, Folder, CA string
+	Servers          [2]Server
+	App              string
+	Seed             uint64
+}
+
+const recruitVar = "DBFAILOVER_CHAOS_NODE"
+
+// TestHistoryNode is the child process, not a test.
+func TestHistoryNode(t *testing.T) {
+	var r recruit
+	if err := json.Unmarshal([]byte(os.Getenv(recruitVar)), &r); err != nil {
+		t.Skip("runs as a child of TestHistoryOfProcessesUnderRandomFaults alone")
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(r.CA))
+	c, err := New(Config{
+		Primary: r.Servers[0], Secondary: r.Servers[1], Database: r.App, Topology: Replicated, Timers: Fast,
+		TLS: &tls.Config{RootCAs: roots}, Credentials: login(r.App + "_app"), Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		App: App{Name: r.App, User: r.App + "_app", Schemas: []string{r.App, r.App + "_log"}, Node: r.Node, Folder: r.Folder, Monitor: login(r.App + "_mon")},
+	})
+	must(t, err)
+	db := sql.OpenDB(c)
+	// The pipe ends with the parent.
+	go func() { _, _ = io.Copy(io.Discard, os.Stdin); os.Exit(0) }()
+	rng := rand.New(rand.NewPCG(r.Seed, uint64(time.Now().UnixNano())))
+	for i := 0; ; i++ {
+		if rng.IntN(400) == 0 {
+			go func() { _ = c.Switch(context.Background(), Role(rng.IntN(2))) }()
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		text := fmt.Sprintf("%s-%d-%d", r.Node, os.Getpid(), i)
+		_, err := db.ExecContext(ctx, "INSERT INTO history (text, server, at) VALUES (?, @@server_id, NOW(6))", text)
+		cancel()
+		if err == nil {
+			fmt.Println("ok", text)
+		}
+		time.Sleep(time.Duration(rng.IntN(10)) * time.Millisecond)
+	}
+}
+
+// history is the parent's side.
+type history struct {
+	*duo
+	t     *testing.T
+	rng   *rand.Rand
+	nodes []*historyNode
+
+	mu    sync.Mutex
+	acked map[string]bool
+	lost  map[string]bool // rows of tails, before they were repaired
+}
+
+type historyNode struct {
+	recruit
+	paths [2]*testbed.Proxy
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	work  sync.WaitGroup
+}
+
+func TestHistoryOfProcessesUnderRandomFaults(t *testing.T) {
+	length, seed := time.Minute, uint64(time.Now().UnixNano())
+	if d, err := time.ParseDuration(os.Getenv("DBFAILOVER_CHAOS")); err == nil {
+		length = d
+	}
+	if n, err := strconv.ParseUint(os.Getenv("DBFAILOVER_SEED"), 10, 64); err == nil {
+		seed = n
+	}
+	t.Logf("seed %d, for %v", seed, length)
+	h := &history{duo: newDuo(t, testbed.Options{}), t: t, rng: rand.New(rand.NewPCG(seed, 1)), acked: map[string]bool{}, lost: map[string]bool{}}
+	h.pair.Servers[0].SQL("CREATE TABLE north.history (text VARCHAR(99) PRIMARY KEY, server INT, at TIMESTAMP(6) NOT NULL)")
+	h.pair.Servers[1].AwaitCaughtUp(h.pair.Servers[0])
+	for i := range 4 {
+		h.nodes = append(h.nodes, h.enlist(fmt.Sprintf("p%d", i), seed+uint64(i)))
+	}
+	defer func() {
+		for _, n := range h.nodes {
+			n.dismiss()
+		}
+	}()
+	faults := 0
+	for end := time.Now().Add(length); time.Now().Before(end); faults++ {
+		time.Sleep(time.Duration(h.rng.IntN(1500)) * time.Millisecond)
+		h.disturb()
+	}
+	h.heal()
+	writer := h.settled()
+	for _, n := range h.nodes {
+		n.dismiss()
+	}
+	h.judge(writer, faults)
+}
+
+func (h *history) enlist(name string, seed uint64) *historyNode {
+	n := &historyNode{recruit: recruit{Node: name, Folder: h.t.TempDir(), CA: string(h.pair.Authority.PEM), App: "north", Seed: seed}}
+	for i, s := range h.pair.Servers {
+		n.paths[i] = testbed.NewProxy(h.t, s.Addr)
+		n.Servers[i] = Server{Addr: n.paths[i].Addr, ServerName: s.Name}
+	}
+	h.muster(n)
+	return n
+}
+
+// muster starts the process.
+func (h *history) muster(n *historyNode) {
+	text, err := json.Marshal(n.recruit)
+	must(h.t, err)
+	n.cmd = exec.Command(os.Args[0], "-test.run=^TestHistoryNode$", "-test.timeout=0")
+	n.cmd.Env = append(os.Environ(), recruitVar+"="+string(text))
+	n.stdin, err = n.cmd.StdinPipe()
+	must(h.t, err)
+	out, err := n.cmd.StdoutPipe()
+	must(h.t, err)
+	must(h.t, n.cmd.Start())
+	n.work.Go(func() {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if text, ok := strings.CutPrefix(lines.Text(), "ok "); ok {
+				h.mu.Lock()
+				h.acked[text] = true
+				h.mu.Unlock()
+			}
+		}
+	})
+}
+
+// dismiss ends the process and has read all that it said.
+func (n *historyNode) dismiss() {
+	_ = n.cmd.Process.Signal(syscall.SIGCONT)
+	_ = n.cmd.Process.Kill()
+	n.work.Wait()
+	_ = n.cmd.Wait()
+	_ = n.stdin.Close()
+}
+
+func (h *history) disturb() {
+	s, n := h.pair.Servers[h.rng.IntN(2)], h.nodes[h.rng.IntN(len(h.nodes))]
+	path := n.paths[h.rng.IntN(2)]
+	hold := time.Duration(h.rng.IntN(2000)) * time.Millisecond
+	switch h.rng.IntN(7) {
+	case 0:
+		s.Kill()
+		time.Sleep(hold)
+		s.Start()
+	case 1:
+		s.Pause()
+		time.Sleep(hold)
+		s.Resume()
+	case 2:
+		path.Blackhole()
+		time.Sleep(hold)
+		path.Heal()
+	case 3:
+		path.Cut()
+		time.Sleep(hold)
+		path.Heal()
+	case 4:
+		feed := h.pair.Feeds[h.rng.IntN(2)]
+		feed.Cut()
+		time.Sleep(hold / 4)
+		feed.Heal()
+	case 5:
+		n.dismiss()
+		h.muster(n)
+	case 6:
+		_ = n.cmd.Process.Signal(syscall.SIGSTOP)
+		time.Sleep(hold)
+		_ = n.cmd.Process.Signal(syscall.SIGCONT)
+	}
+	h.repair()
+}
+
+func (h *history) heal() {
+	for _, n := range h.nodes {
+		n.paths[0].Heal()
+		n.paths[1].Heal()
+	}
+}
+
+// settled waits until one server writes and the other one knows.
+func (h *history) settled() (writer int) {
+	eventually(h.t, "one writer", func() bool {
+		h.repair()
+		a, b := h.look(h.t, "north", 1), h.look(h.t, "north", 2)
+		writer = 1
+		if a.locked {
+			writer = 2
+		}
+		return a.locked != b.locked && a.top.number == b.top.number && a.top.server == b.top.server && a.top.server == uint32(writer)
+	})
+	return writer
+}
+
+// repair does what an administrator does about a taint: what the tail holds is noted,
+// the schemas are copied from the writer at a known position, the taint is lifted.
+func (h *history) repair() {
+	for id := 1; id <= 2; id++ {
+		if h.look(h.t, "north", id).tail == "" || h.look(h.t, "north", 3-id).locked {
+			continue
+		}
+		bad, good := h.pair.Servers[id-1], h.pair.Servers[2-id]
+		conn, err := good.Root().Conn(h.t.Context())
+		must(h.t, err)
+		_, err = conn.ExecContext(h.t.Context(), "FLUSH TABLES WITH READ LOCK")
+		must(h.t, err)
+		var at string
+		must(h.t, conn.QueryRowContext(h.t.Context(), "SELECT @@GLOBAL.gtid_binlog_pos").Scan(&at))
+		rows := h.dump(good)
+		_, err = conn.ExecContext(h.t.Context(), "UNLOCK TABLES")
+		must(h.t, err)
+		must(h.t, conn.Close())
+		p, err := parsePosition(at)
+		must(h.t, err)
+		bad.SQL("STOP SLAVE", "START SLAVE UNTIL master_gtid_pos='"+p.of(uint32(good.ID)).String()+"'")
+		eventually(h.t, "the copy's position", func() bool {
+			status, err := bad.Replication()
+			return err == nil && status["Slave_SQL_Running"] == "No"
+		})
+		for text := range h.dump(bad) {
+			if _, there := rows[text]; !there {
+				h.lost[text] = true
+			}
+		}
+		statements := []string{"SET sql_log_bin=0", "DELETE FROM north.history"}
+		for text, row := range rows {
+			statements = append(statements, "INSERT INTO north.history VALUES ('"+text+"', "+row+")")
+		}
+		bad.SQL(append(statements, "CALL hipaakit.repaired_north()", "START SLAVE")...)
+	}
+}
+
+func (h *history) dump(s *testbed.Server) map[string]string {
+	rows, err := s.Root().Query("SELECT text, CONCAT(server, ', ''', at, '''') FROM north.history")
+	must(h.t, err)
+	defer rows.Close()
+	found := map[string]string{}
+	for rows.Next() {
+		var text, rest string
+		must(h.t, rows.Scan(&text, &rest))
+		found[text] = rest
+	}
+	must(h.t, rows.Err())
+	return found
+}
+
+// judge: acknowledged rows are with the writer or were in a tail; no row was written to
+// a server after the next epoch had begun on the other one, unless it was in a tail.
+func (h *history) judge(writer, faults int) {
+	t, rows := h.t, h.dump(h.pair.Servers[writer-1])
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	inTails := 0
+	for text := range h.acked {
+		if _, there := rows[text]; there {
+			continue
+		}
+		if inTails++; !h.lost[text] {
+			t.Errorf("%q was acknowledged and is gone", text)
+		}
+	}
+	var epochs int
+	must(t, h.pair.Servers[writer-1].Root().QueryRow("SELECT MAX(number) FROM hipaakit.epoch WHERE app='north'").Scan(&epochs))
+	// Epochs are recorded on the server that opened, with the time.
+	for id := 1; id <= 2; id++ {
+		wrong := count(t, h.pair.Servers[writer-1], fmt.Sprintf(`SELECT COUNT(*) FROM north.history h WHERE server = %d AND
+			(SELECT e.server FROM hipaakit.epoch e WHERE e.app = 'north' AND e.at < h.at ORDER BY e.number DESC LIMIT 1) <> %d AND
+			(SELECT e.server FROM hipaakit.epoch e WHERE e.app = 'north' AND e.at < h.at - INTERVAL 3 SECOND ORDER BY e.number DESC LIMIT 1) <> %d`, id, id, id))
+		if wrong > 0 {
+			t.Errorf("%d rows of server %d were written in an epoch of the other one", wrong, id)
+		}
+	}
+	t.Logf("%d faults, %d epochs, %d acknowledged, %d of them in tails", faults, epochs, len(h.acked), inTails)
+	if len(h.acked) < 100 || epochs < 2 {
+		t.Error("too little happened")
+	}
+}
