@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 # How long each fuzz target runs in "make test"; "make fuzz" takes ten minutes.
 FUZZTIME ?= 1m
 
-.PHONY: test tools lint unit fips modules fuzz-short fuzz crash quickstart bench
+.PHONY: test tools lint unit fips modules fuzz-short fuzz crash chaos quickstart bench
 
 test: tools lint unit fips modules fuzz-short
 
@@ -42,6 +42,12 @@ fuzz:
 # million entries, streams of a gigabyte.
 crash:
 	DISKCACHE_KILL_ROUNDS=200 DISKCACHE_OPERATIONS=1000000 DISKCACHE_RESTART_ENTRIES=10000000 DISKCACHE_STREAM_BYTES=1073741824 DISKCACHE_INDEX_ENTRIES=10000000 go test -count=1 -timeout 60m ./diskcache -run 'Killed|OpenServes|Flat|Operations|Flipped|Random|Stored|StreamIsRead|CacheTakes'
+
+# Database failover under random faults: 20 minutes of processes, thousands of schedules.
+# A failure prints the seed; DBFAILOVER_SEED=n repeats its faults.
+chaos:
+	DBFAILOVER_CHAOS=20m go test -count=1 -timeout 40m -v ./dbfailover -run TestHistoryOfProcesses
+	DBFAILOVER_SCHEDULES=5000 go test -count=1 -timeout 60m ./dbfailover -run TestOneWriterInThousands
 
 quickstart:
 	go -C examples run ./quickstart

@@ -60,3 +60,20 @@ func ExamplePassword() {
 	fmt.Printf("%+v\n", c)
 	// Output: {User:clinic Password:[redacted] Cleartext:false}
 }
+
+// What an administrator runs on both servers, before the first web node starts.
+func ExampleScript() {
+	script, err := dbfailover.Script(
+		dbfailover.App{Name: "clinic", User: "clinic", Schemas: []string{"clinic"}},
+		dbfailover.Install{PrimaryID: 1, Monitor: "clinic_mon@10.0.0.%"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(script) > 1000)
+	fmt.Print(dbfailover.InitFile)
+	// Output:
+	// true
+	// CALL hipaakit.boot();
+	// START SLAVE;
+}

@@ -143,12 +143,11 @@ func (p *pair) misses(r result) bool {
 	return lacks(r.sight.at, r.sight.id, o.sight.at) || lacks(r.sight.at, r.sight.id, o.sight.feed.received)
 }
 
-// split reports whether one epoch is held by two servers.
+// split reports whether one epoch is held by two servers. Rows do not go away, so a
+// sight is good for this however old it is.
 func (p *pair) split() bool {
-	a, okA := p.view(Primary)
-	b, okB := p.view(Secondary)
-	return okA && okB && a.top.contradicts(b.top) ||
-		okA && a.top.contradicts(p.highest) || okB && b.top.contradicts(p.highest)
+	a, b := p.servers[Primary].sight.top, p.servers[Secondary].sight.top
+	return a.contradicts(b) || a.contradicts(p.highest) || b.contradicts(p.highest)
 }
 
 // witness watches, in doubt, whether the other server still receives what other web

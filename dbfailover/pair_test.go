@@ -1,0 +1,203 @@
+package dbfailover
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// panel feeds a pair by hand.
+type panel struct {
+	*pair
+	now    time.Time
+	number uint64
+}
+
+func newPanel(t *testing.T, kept memory) *panel {
+	times, err := Careful.timing()
+	must(t, err)
+	now := time.Unix(1e9, 0)
+	return &panel{pair: newPair(times, Manual, kept, now), now: now}
+}
+
+// see is a good check of a server.
+func (p *panel) see(r Role, change ...func(*sight)) {
+	s := sight{
+		known: true, id: uint32(r) + 1, at: "1-1-10,2-2-10", top: epoch{1, 1, ""}, locked: r == Secondary,
+		feed: feed{receiving: true, applying: true, applied: true, received: "1-1-10,2-2-10"},
+	}
+	for _, f := range change {
+		f(&s)
+	}
+	p.check(r, HealthOK, s)
+}
+
+func (p *panel) check(r Role, h Health, s sight) {
+	p.now = p.now.Add(125 * time.Millisecond)
+	p.number++
+	p.observe(result{role: r, health: h, reason: h.String(), number: p.number, began: p.now, ended: p.now.Add(time.Millisecond), sight: s})
+}
+
+// until checks that the primary is dead, while the secondary is seen, for some rounds,
+// and returns the first task.
+func (p *panel) until(rounds int, change ...func(*sight)) *task {
+	for range rounds {
+		p.check(Primary, HealthDead, sight{})
+		p.see(Secondary, change...)
+		if t, _ := p.next(p.now); t != nil {
+			return t
+		}
+	}
+	return nil
+}
+
+func serving(t *testing.T) *panel {
+	p := newPanel(t, memory{})
+	p.see(Primary)
+	p.see(Secondary)
+	p.see(Primary)
+	if p.state != StatePrimary || p.epoch != 1 {
+		t.Fatalf("%v: %s", p.state, p.reason)
+	}
+	return p
+}
+
+func TestDeadPrimaryIsReplacedAfterTheHoldOff(t *testing.T) {
+	p := serving(t)
+	begin := p.now
+	task := p.until(100)
+	if task == nil || task.kind != taskMove || task.to != Secondary || task.epoch.number != 2 || p.state != StatePromoting {
+		t.Fatalf("%+v in %v", task, p.state)
+	}
+	if waited := p.now.Sub(begin); waited < p.timing.holdOff {
+		t.Errorf("replaced after %v", waited)
+	}
+}
+
+func TestWhoIsUnfitIsNotPromoted(t *testing.T) {
+	for why, change := range map[string]func(*sight){
+		"tainted":     func(s *sight) { s.tail = "3 transactions" },
+		"quarantined": func(s *sight) { s.quarantined = true },
+		"position":    func(s *sight) { s.at = "" },
+		"applied":     func(s *sight) { s.feed.applied = false },
+	} {
+		p := serving(t)
+		p.highest.gtid = "1-1-5"
+		if task := p.until(200, change); task != nil || p.state != StateDown || !strings.Contains(p.reason, why) {
+			t.Errorf("%s: %+v in %v: %s", why, task, p.state, p.reason)
+		}
+		if task := p.until(10); task == nil || task.kind != taskMove {
+			t.Errorf("%s: when it is over: %+v in %v", why, task, p.state)
+		}
+	}
+}
+
+func TestCanariesOfOthersVetoAsLongAsTheySing(t *testing.T) {
+	p := serving(t)
+	beats := uint64(5)
+	sing := func(s *sight) { s.beats = beats; beats++ }
+	if task := p.until(100, sing); task != nil || !p.vetoed(p.now) || p.state != StateSuspect {
+		t.Fatalf("%+v in %v, vetoed %v", task, p.state, p.vetoed(p.now))
+	}
+	silent := func(s *sight) { s.beats = beats }
+	if task := p.until(100, silent); task == nil || task.kind != taskMove {
+		t.Errorf("after they fell silent: %+v in %v", task, p.state)
+	}
+}
+
+func TestCanaryThatArrivesLateIsNoVeto(t *testing.T) {
+	p := serving(t)
+	p.check(Primary, HealthDead, sight{})
+	late := func(s *sight) { s.beats = 7 } // on its way when the primary died
+	if task := p.until(100, late); task == nil {
+		t.Errorf("in %v: %s", p.state, p.reason)
+	}
+}
+
+func TestOneEpochOnTwoServersFreezes(t *testing.T) {
+	p := serving(t)
+	p.see(Primary, func(s *sight) { s.top = epoch{2, 1, ""} })
+	turn := p.turn
+	p.see(Secondary, func(s *sight) { s.top, s.locked = epoch{2, 2, ""}, false })
+	if p.state != StateFrozen || p.turn == turn {
+		t.Fatalf("%v: %s, and connections stay", p.state, p.reason)
+	}
+	if task, _ := p.next(p.now); task != nil {
+		t.Errorf("it does something about it: %+v", task)
+	}
+	if _, err := p.order(Primary, false, p.now); err == nil {
+		t.Error("an operator decides without Force")
+	}
+	wish, err := p.order(Primary, true, p.now)
+	must(t, err)
+	if task, _ := p.next(p.now); task != wish || task.epoch.number != 3 {
+		t.Errorf("with Force: %+v", task)
+	}
+}
+
+func TestLowerServerThatCannotBeLockedFreezes(t *testing.T) {
+	p := serving(t)
+	open := func(s *sight) { s.locked = false } // with the lower epoch, and open
+	for range frozenAfter {
+		p.see(Secondary, open)
+		p.now = p.now.Add(time.Minute)
+		task, _ := p.next(p.now)
+		if task == nil || task.kind != taskFence || task.to != Secondary {
+			t.Fatalf("%+v in %v", task, p.state)
+		}
+		p.finish(task, outcome{err: errThreads, reached: true, ended: p.now})
+	}
+	if p.state != StateFrozen {
+		t.Fatalf("%v: %s", p.state, p.reason)
+	}
+	p.see(Secondary, open)
+	p.now = p.now.Add(time.Minute)
+	task, _ := p.next(p.now)
+	if task == nil || task.kind != taskFence {
+		t.Fatalf("it gave up: %+v", task)
+	}
+	p.finish(task, outcome{reached: true, ended: p.now})
+	p.see(Secondary)
+	p.see(Primary)
+	if p.state != StatePrimary {
+		t.Errorf("%v: %s", p.state, p.reason)
+	}
+}
+
+func TestBootLockedServerIsOpenedOnProofOnly(t *testing.T) {
+	locked := func(s *sight) { s.locked = true }
+	alone := func(p *panel) *task {
+		for range 100 {
+			p.see(Primary, locked)
+			p.check(Secondary, HealthDead, sight{})
+			if t, _ := p.next(p.now); t != nil {
+				return t
+			}
+		}
+		return nil
+	}
+	if task := alone(newPanel(t, memory{})); task != nil {
+		t.Errorf("without memory, alone: %+v", task)
+	}
+	kept := memory{highest: epoch{1, 1, ""}, ids: [2]uint32{1, 2}}
+	if task := alone(newPanel(t, kept)); task == nil || task.kind != taskUnlock {
+		t.Errorf("with memory: %+v", task)
+	}
+	kept.highest = epoch{2, 2, ""}
+	if task := alone(newPanel(t, kept)); task != nil && task.kind != taskFence {
+		t.Errorf("with the memory of a later epoch elsewhere: %+v", task)
+	}
+	both := newPanel(t, memory{})
+	both.see(Secondary)
+	for range 20 {
+		both.see(Primary, locked)
+		both.see(Secondary)
+		if task, _ := both.next(both.now); task != nil {
+			if task.kind != taskUnlock {
+				t.Errorf("both read: %+v", task)
+			}
+			return
+		}
+	}
+	t.Error("both were read and it stays locked")
+}
