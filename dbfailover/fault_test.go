@@ -110,7 +110,10 @@ func (s *scene) judge(t *testing.T, writer int, neighbourErrors bool) {
 
 func both(t *testing.T, body func(t *testing.T, s *scene)) {
 	for _, timers := range []Timers{Fast, Careful} {
-		t.Run(timers.String(), func(t *testing.T) { body(t, newScene(t, timers, testbed.Options{})) })
+		t.Run(timers.String(), func(t *testing.T) {
+			t.Parallel()
+			body(t, newScene(t, timers, testbed.Options{}))
+		})
 	}
 }
 
@@ -125,6 +128,7 @@ func (s *scene) awaitWriter(t *testing.T, what string, begin time.Time, server i
 }
 
 func TestFaultKill(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, s *scene) {
 		s.load()
 		time.Sleep(300 * time.Millisecond)
@@ -136,6 +140,7 @@ func TestFaultKill(t *testing.T) {
 }
 
 func TestFaultShutdown(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, s *scene) {
 		s.load()
 		time.Sleep(300 * time.Millisecond)
@@ -148,6 +153,7 @@ func TestFaultShutdown(t *testing.T) {
 }
 
 func TestFaultPause(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, s *scene) {
 		s.load()
 		time.Sleep(300 * time.Millisecond)
@@ -185,6 +191,7 @@ func TestFaultPause(t *testing.T) {
 }
 
 func TestFaultOnePath(t *testing.T) {
+	t.Parallel()
 	// One node's path to the primary is gone, others write there: no switch, and the
 	// node says so.
 	s := newScene(t, Careful, testbed.Options{})
@@ -205,6 +212,7 @@ func TestFaultOnePath(t *testing.T) {
 }
 
 func TestFaultBothPaths(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, s *scene) {
 		s.load()
 		time.Sleep(300 * time.Millisecond)
@@ -220,11 +228,12 @@ func TestFaultBothPaths(t *testing.T) {
 }
 
 func TestFaultReplicationOnly(t *testing.T) {
-	s := newScene(t, Fast, testbed.Options{})
+	t.Parallel()
+	s := newScene(t, Careful, testbed.Options{})
 	s.load()
 	s.pair.Feeds[0].Blackhole()
 	s.pair.Feeds[1].Blackhole()
-	time.Sleep(3 * time.Second)
+	time.Sleep(6 * time.Second)
 	for _, n := range []*webNode{s.a, s.b, s.south} {
 		if got := n.c.Status(); got.Epoch != 1 || got.State != StatePrimary {
 			t.Errorf("%s is in %v, epoch %d", n.name, got.State, got.Epoch)
@@ -240,6 +249,7 @@ func TestFaultReplicationOnly(t *testing.T) {
 }
 
 func TestFaultQuickRestartWithinTheHoldOff(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, Careful, testbed.Options{})
 	s.load()
 	time.Sleep(300 * time.Millisecond)
@@ -254,7 +264,8 @@ func TestFaultQuickRestartWithinTheHoldOff(t *testing.T) {
 }
 
 func TestFaultBothRestarted(t *testing.T) {
-	s := newScene(t, Fast, testbed.Options{})
+	t.Parallel()
+	s := newScene(t, Careful, testbed.Options{})
 	s.load()
 	time.Sleep(300 * time.Millisecond)
 	for _, i := range []int{1, 0} { // the writer last: it could not be replaced
@@ -268,7 +279,8 @@ func TestFaultBothRestarted(t *testing.T) {
 }
 
 func TestFaultAllNodesRestartedDuringAnOutage(t *testing.T) {
-	s := newScene(t, Fast, testbed.Options{})
+	t.Parallel()
+	s := newScene(t, Careful, testbed.Options{})
 	s.pair.Servers[0].Kill()
 	if id, _ := s.a.firstGood(t, "moved"); id != 2 {
 		t.Fatalf("server %d", id)
@@ -292,8 +304,9 @@ func TestFaultAllNodesRestartedDuringAnOutage(t *testing.T) {
 }
 
 func TestFaultBootLockedServerIsNotGuessed(t *testing.T) {
+	t.Parallel()
 	// A node without memory meets a server that was locked at its boot, alone.
-	s := newScene(t, Fast, testbed.Options{})
+	s := newScene(t, Careful, testbed.Options{})
 	s.a.stop()
 	s.b.stop()
 	for _, srv := range s.pair.Servers {

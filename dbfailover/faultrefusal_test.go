@@ -11,7 +11,8 @@ import (
 )
 
 func TestFaultTooManyConnections(t *testing.T) {
-	s := newScene(t, Fast, testbed.Options{})
+	t.Parallel()
+	s := newScene(t, Careful, testbed.Options{})
 	var held []func() error
 	for range 12 {
 		c, err := s.a.db.Conn(t.Context())
@@ -24,7 +25,7 @@ func TestFaultTooManyConnections(t *testing.T) {
 	_, err = root.ExecContext(t.Context(), "SET GLOBAL max_connections=10")
 	must(t, err)
 	eventually(t, "the checks meet it", func() bool { return s.a.c.Status().Servers[Primary].Reason == "server error 1040" })
-	time.Sleep(2 * time.Second) // many times what a switch takes
+	time.Sleep(6 * time.Second) // many times what a switch takes
 	if got := s.a.c.Status(); got.Epoch != 1 {
 		t.Errorf("epoch %d in %v: %s", got.Epoch, got.State, got.Reason)
 	}
@@ -38,10 +39,11 @@ func TestFaultTooManyConnections(t *testing.T) {
 }
 
 func TestFaultWrongPasswordOfTheMonitor(t *testing.T) {
-	s := newScene(t, Fast, testbed.Options{})
+	t.Parallel()
+	s := newScene(t, Careful, testbed.Options{})
 	s.pair.Servers[0].SQL("SET sql_log_bin=0", "ALTER USER north_mon@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('another')")
 	eventually(t, "the checks meet it", func() bool { return s.a.c.Status().Servers[Primary].Health == HealthRefusing })
-	time.Sleep(2 * time.Second)
+	time.Sleep(6 * time.Second)
 	if id := s.a.write(t, "served all the same"); id != 1 {
 		t.Errorf("server %d", id)
 	}
@@ -51,12 +53,13 @@ func TestFaultWrongPasswordOfTheMonitor(t *testing.T) {
 }
 
 func TestFaultExpiredCertificate(t *testing.T) {
-	s := newScene(t, Fast, testbed.Options{})
+	t.Parallel()
+	s := newScene(t, Careful, testbed.Options{})
 	s.pair.Servers[0].Expire()
 	eventually(t, "the checks meet it", func() bool {
 		return s.a.c.Status().Servers[Primary].Reason == "certificate does not verify"
 	})
-	time.Sleep(2 * time.Second)
+	time.Sleep(6 * time.Second)
 	if got := s.a.c.Status(); got.Epoch != 1 {
 		t.Errorf("epoch %d in %v: %s", got.Epoch, got.State, got.Reason)
 	}
@@ -75,7 +78,8 @@ func (s *scene) conflict(t *testing.T, app string) {
 }
 
 func TestFaultReplicationBrokenByThisApplication(t *testing.T) {
-	s := newScene(t, Fast, testbed.Options{})
+	t.Parallel()
+	s := newScene(t, Careful, testbed.Options{})
 	s.conflict(t, "north")
 	s.pair.Servers[0].Kill()
 	s.a.reaches(t, StateDown, 1)
@@ -91,6 +95,7 @@ func TestFaultReplicationBrokenByThisApplication(t *testing.T) {
 }
 
 func TestFaultReplicationBrokenByTheOtherApplication(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, s *scene) {
 		s.a.write(t, "before")
 		s.pair.Servers[1].AwaitCaughtUp(s.pair.Servers[0])
@@ -110,6 +115,7 @@ func TestFaultReplicationBrokenByTheOtherApplication(t *testing.T) {
 }
 
 func TestFaultRestoredFromAnOldCopy(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, Fast, testbed.Options{})
 	one, two := s.pair.Servers[0], s.pair.Servers[1]
 	one.Stop()
@@ -136,6 +142,7 @@ func TestFaultRestoredFromAnOldCopy(t *testing.T) {
 }
 
 func TestFaultLongStatementAndTransactionDuringASwitch(t *testing.T) {
+	t.Parallel()
 	s := newScene(t, Careful, testbed.Options{})
 	s.load()
 	tx, err := s.b.db.Begin()
@@ -169,6 +176,7 @@ func TestFaultLongStatementAndTransactionDuringASwitch(t *testing.T) {
 }
 
 func TestFaultGlobalReadLock(t *testing.T) {
+	t.Parallel()
 	// A backup holds FTWRL on the writer: it cannot be fenced, so nobody is promoted.
 	s := newScene(t, Fast, testbed.Options{})
 	holder, err := s.pair.Servers[0].Root().Conn(t.Context())

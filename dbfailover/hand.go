@@ -32,7 +32,7 @@ func (h *hand) carry(ctx context.Context, t *task) (o outcome) {
 	case taskOpen:
 		// A position was recorded if the old server was fenced in time: nothing that
 		// it wrote is missing. If not, its tail must not get in.
-		o.err = h.do(ctx, func(ctx context.Context) error { return s.promote(ctx, t.epoch.number, t.epoch.gtid == "", false) })
+		o.err = h.promote(ctx, t, &o, t.epoch.gtid == "")
 	case taskUnlock:
 		o.err = h.do(ctx, func(ctx context.Context) error { return s.unfence(ctx, t.epoch.number) })
 	case taskResume:
@@ -61,37 +61,38 @@ func (h *hand) do(ctx context.Context, call func(context.Context) error) error {
 // fence tells a server that it is not the writer any more. What it wrote and the other
 // one never got is found first, while nobody can add to it.
 func (h *hand) fence(ctx context.Context, s station, t *task) error {
-	found := ""
-	if t.judge {
-		if _, err := h.lock(ctx, s, h.timing.act); err != nil {
-			return err
-		}
-		err := h.do(ctx, func(ctx context.Context) (err error) {
-			found, err = s.tail(ctx, t.epoch.gtid)
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	if !t.judge {
+		return h.bar(ctx, s, t.epoch, nil)
 	}
-	if err := h.bar(ctx, s, t.epoch, found); err != nil || !t.judge {
+	if _, err := h.lock(ctx, s, h.timing.act); err != nil {
+		return err
+	}
+	found, err := h.tail(ctx, s, t.epoch.gtid)
+	if err == nil {
+		err = h.bar(ctx, s, t.epoch, &found)
+	}
+	if err != nil {
 		return err
 	}
 	// Another node that does not know of the epoch may have opened the server between
 	// the look and the fence. From now on none can.
-	again := ""
-	err := h.do(ctx, func(ctx context.Context) (err error) {
-		again, err = s.tail(ctx, t.epoch.gtid)
-		return err
-	})
+	again, err := h.tail(ctx, s, t.epoch.gtid)
 	if err == nil && again != found {
-		err = h.bar(ctx, s, t.epoch, again)
+		err = h.bar(ctx, s, t.epoch, &again)
 	}
 	return err
 }
 
-// bar fences with a tail that is known, or none.
-func (h *hand) bar(ctx context.Context, s station, e epoch, found string) error {
+func (h *hand) tail(ctx context.Context, s station, since string) (found string, err error) {
+	err = h.do(ctx, func(ctx context.Context) (err error) {
+		found, err = s.tail(ctx, since)
+		return err
+	})
+	return found, err
+}
+
+// bar fences; found is the tail, nil if it was not looked for.
+func (h *hand) bar(ctx context.Context, s station, e epoch, found *string) error {
 	return h.do(ctx, func(ctx context.Context) error {
 		left, _, err := s.fence(ctx, e, false, found)
 		return lefterr(left, err)
@@ -128,7 +129,9 @@ func (h *hand) lock(ctx context.Context, s station, limit time.Duration) (at str
 //     because another node may have opened it since.
 //  4. The new server records the epoch and opens.
 //
-// Before 3 nothing has happened; between 3 and 4 every node can do 4.
+// Before 3 nothing has happened; between 3 and 4 every node can do 4. If another node,
+// which did not reach the old server, has done 4 already, what 2 saw arrive may have been
+// skipped: the two rows differ then, and whoever sees them looks for the tail (unjudged).
 func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 	o.epoch = t.epoch
 	from, to := h.stations[t.to.other()], h.stations[t.to]
@@ -143,7 +146,7 @@ func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 		return h.leaveBehind(ctx, t, o)
 	}
 	err = h.do(ctx, func(ctx context.Context) error {
-		left, recorded, err := from.fence(ctx, t.epoch, true, "")
+		left, recorded, err := from.fence(ctx, t.epoch, true, nil)
 		o.epoch.gtid = recorded
 		return lefterr(left, err)
 	})
@@ -154,7 +157,7 @@ func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 		return h.withoutOld(ctx, t, o, err)
 	}
 	if o.err = h.reach(ctx, to, o.epoch.gtid); o.err == nil {
-		o.err = h.promote(ctx, t, false)
+		o.err = h.promote(ctx, t, &o, false)
 	}
 	return o
 }
@@ -181,7 +184,7 @@ func (h *hand) withoutOld(ctx context.Context, t *task, o outcome, err error) ou
 		o.err = errStale
 		return o
 	}
-	o.err = h.promote(ctx, t, true)
+	o.err = h.promote(ctx, t, &o, true)
 	return o
 }
 
@@ -198,10 +201,10 @@ func (h *hand) leaveBehind(ctx context.Context, t *task, o outcome) outcome {
 		return err
 	})
 	if o.err == nil {
-		o.err = h.bar(ctx, from, t.epoch, found)
+		o.err = h.bar(ctx, from, t.epoch, &found)
 	}
 	if o.err == nil {
-		o.err = h.promote(ctx, t, true)
+		o.err = h.promote(ctx, t, &o, true)
 	}
 	return o
 }
@@ -214,9 +217,16 @@ func (h *hand) undo(ctx context.Context, t *task, o outcome, err error) outcome 
 	return o
 }
 
-func (h *hand) promote(ctx context.Context, t *task, quarantine bool) error {
+// promote opens the new server. The position of its own row is the epoch's from then on:
+// with no position, or the old server's, one that was not there in this epoch would pass
+// for fit when the new one fails before anybody has looked at it.
+func (h *hand) promote(ctx context.Context, t *task, o *outcome, quarantine bool) error {
 	return h.do(ctx, func(ctx context.Context) error {
-		return h.stations[t.to].promote(ctx, t.epoch.number, quarantine, t.force)
+		gtid, err := h.stations[t.to].promote(ctx, t.epoch.number, quarantine, t.force)
+		if err == nil {
+			o.epoch.gtid = gtid
+		}
+		return err
 	})
 }
 

@@ -93,6 +93,7 @@ type historyNode struct {
 }
 
 func TestHistoryOfProcessesUnderRandomFaults(t *testing.T) {
+	t.Parallel()
 	length, seed := time.Minute, uint64(time.Now().UnixNano())
 	if d, err := time.ParseDuration(os.Getenv("DBFAILOVER_CHAOS")); err == nil {
 		length = d

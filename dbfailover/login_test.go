@@ -36,6 +36,7 @@ func TestChallengeThatEndsInZeroCostsOneMoreConnection(t *testing.T) {
 
 // One login in 256 meets such a challenge, so these meet some.
 func TestNoLoginToARealServerFailsByChance(t *testing.T) {
+	t.Parallel()
 	l := servers(t, Fast)
 	cfg, err := l.config.normal()
 	if err != nil {

@@ -60,6 +60,7 @@ func TestWhatBecameOfAStatement(t *testing.T) {
 }
 
 func TestAutocommitWriteThatWasCutOffIsUnknown(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	d.tables(t)
 	n := d.node(t, "north", "n", Fast)

@@ -77,6 +77,7 @@ func (l *live) healthy(t *testing.T) {
 }
 
 func TestKillOfThePrimary(t *testing.T) {
+	t.Parallel()
 	l := servers(t, Fast)
 	l.open(t)
 	for range 5 {
@@ -101,6 +102,7 @@ func TestKillOfThePrimary(t *testing.T) {
 }
 
 func TestQuickRestartIsRiddenOut(t *testing.T) {
+	t.Parallel()
 	l := servers(t, Careful)
 	db := l.open(t)
 	l.healthy(t)
@@ -131,6 +133,7 @@ func TestQuickRestartIsRiddenOut(t *testing.T) {
 }
 
 func TestFrozenPrimary(t *testing.T) {
+	t.Parallel()
 	l := servers(t, Fast)
 	db := l.open(t)
 	l.healthy(t)
@@ -162,6 +165,7 @@ func TestFrozenPrimary(t *testing.T) {
 }
 
 func TestTooManyConnectionsIsNoFailure(t *testing.T) {
+	t.Parallel()
 	l := servers(t, Fast)
 	db := l.open(t)
 	l.healthy(t)
@@ -190,6 +194,7 @@ func TestTooManyConnectionsIsNoFailure(t *testing.T) {
 }
 
 func TestRotatedPasswordAndClientCertificate(t *testing.T) {
+	t.Parallel()
 	l := servers(t, Careful)
 	var password atomic.Value
 	password.Store(l.pair.Password)
@@ -223,6 +228,7 @@ func TestRotatedPasswordAndClientCertificate(t *testing.T) {
 }
 
 func TestWhatTheDriverCanDoWorksThroughUs(t *testing.T) {
+	t.Parallel()
 	l := servers(t, Careful)
 	l.config.Session = Session{ParseTime: true, Variables: map[string]string{"sql_mode": "'ANSI_QUOTES'"}}
 	db := l.open(t)

@@ -70,6 +70,9 @@ func (p *pair) observe(r result) []Transition {
 	} else {
 		p.eyes[r.role].locked = time.Time{}
 	}
+	if r.health == HealthDead {
+		p.eyes[r.role].defied = 0 // it defies nobody now; back, it is asked again
+	}
 	return p.decide(r.ended)
 }
 

@@ -201,3 +201,102 @@ func TestBootLockedServerIsOpenedOnProofOnly(t *testing.T) {
 	}
 	t.Error("both were read and it stays locked")
 }
+
+// As after SIGCONT, where the new server opened a moment before.
+func TestServerIsNotJudgedByAPositionNobodyKnows(t *testing.T) {
+	p := serving(t)
+	task := p.until(100)
+	p.now = p.now.Add(10 * time.Millisecond)
+	p.finish(task, outcome{epoch: task.epoch, ended: p.now})
+	p.see(Primary)
+	next, _ := p.next(p.now)
+	if next == nil || next.kind != taskFence || next.judge {
+		t.Fatalf("%+v, want a fence, and no tail that is all it ever wrote", next)
+	}
+	p.finish(next, outcome{reached: true, ended: p.now})
+	// Once the position is known, it is judged after all.
+	p.see(Secondary, func(s *sight) { s.top, s.locked = epoch{2, 2, "1-1-9,2-2-11"}, false })
+	p.see(Primary, func(s *sight) { s.top, s.locked = epoch{2, 2, ""}, true })
+	p.now = p.now.Add(time.Minute)
+	if next, _ := p.next(p.now); next == nil || next.kind != taskFence || !next.judge || next.epoch.gtid != "1-1-9,2-2-11" {
+		t.Errorf("%+v, want it judged by the new writer's row", next)
+	}
+}
+
+// A stopped process has all its counts, and nothing of what happened meanwhile.
+func TestVetoOutlivesAPause(t *testing.T) {
+	p := serving(t)
+	beats := uint64(5)
+	sing := func(s *sight) { s.beats = beats; beats++ }
+	if task := p.until(100, sing); task != nil || !p.vetoed(p.now) {
+		t.Fatal("no veto")
+	}
+	began := p.now
+	p.now = p.now.Add(30 * time.Second)
+	p.number++
+	p.observe(result{role: Primary, health: HealthUnknown, reason: "this process was paused", number: p.number, began: began, ended: p.now})
+	if task, _ := p.next(p.now); task != nil {
+		t.Errorf("on a look that is half a minute old: %+v", task)
+	}
+	if task := p.until(20, sing); task != nil || !p.vetoed(p.now) {
+		t.Errorf("with the others still singing: %+v", task)
+	}
+	if task := p.until(100, func(s *sight) { s.beats = beats }); task == nil || task.kind != taskMove {
+		t.Errorf("after they fell silent: %+v in %v", task, p.state)
+	}
+}
+
+func TestFrozenEndsWhenTheLowerServerIsGone(t *testing.T) {
+	p := serving(t)
+	for range frozenAfter {
+		p.see(Secondary, func(s *sight) { s.locked = false })
+		p.now = p.now.Add(time.Minute)
+		task, _ := p.next(p.now)
+		p.finish(task, outcome{err: errThreads, reached: true, ended: p.now})
+	}
+	if p.state != StateFrozen {
+		t.Fatalf("%v", p.state)
+	}
+	for range 5 {
+		p.see(Primary)
+		p.check(Secondary, HealthDead, sight{})
+		if task, _ := p.next(p.now); task != nil {
+			p.finish(task, outcome{reached: true, ended: p.now})
+		}
+	}
+	if p.state != StatePrimary {
+		t.Errorf("the writer is well and the other one off: %v (%s)", p.state, p.reason)
+	}
+}
+
+// Its disk is full, which is why it was left: it stores no row, and lets nobody in.
+func TestLowerServerThatIsLockedDoesNotFreeze(t *testing.T) {
+	for _, refused := range []error{refusal(1114), refusal(30003)} {
+		p := newPanel(t, memory{})
+		for range 10 {
+			p.see(Secondary, func(s *sight) { s.top, s.locked = epoch{2, 2, "1-1-10,2-2-10"}, false })
+			p.see(Primary, func(s *sight) { s.locked = true })
+			p.now = p.now.Add(time.Minute)
+			if task, _ := p.next(p.now); task != nil && task.kind == taskFence {
+				p.finish(task, outcome{err: refused, reached: true, ended: p.now})
+			} else if task != nil {
+				p.finish(task, outcome{reached: true, ended: p.now})
+			}
+		}
+		if p.state != StateSecondary {
+			t.Errorf("%v: the healthy writer is not used: %v (%s)", refused, p.state, p.reason)
+		}
+	}
+}
+
+func TestEverySwitchIsAnswered(t *testing.T) {
+	p := serving(t)
+	first, err := p.order(Secondary, false, p.now)
+	must(t, err)
+	if _, err := p.order(Secondary, true, p.now); err == nil {
+		t.Error("a second order replaces the first, whose caller waits")
+	}
+	if task, _ := p.next(p.now); task != first {
+		t.Errorf("%+v", task)
+	}
+}

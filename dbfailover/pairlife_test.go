@@ -2,7 +2,9 @@ package dbfailover
 
 import (
 	"errors"
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 )
 
 func TestWhenSyncedLeadsHomeByItself(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	d.tables(t)
 	home := func(c *Config) { c.App.Failback = WhenSynced }
@@ -32,6 +35,7 @@ func TestWhenSyncedLeadsHomeByItself(t *testing.T) {
 }
 
 func TestEqualEpochsFreezeTheRealPair(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	d.tables(t)
 	a := d.node(t, "north", "a", Fast)
@@ -55,6 +59,7 @@ func TestEqualEpochsFreezeTheRealPair(t *testing.T) {
 }
 
 func TestSemiSyncAndSharedWritersAreReported(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{SemiSync: true})
 	d.tables(t)
 	a, south := d.node(t, "north", "a", Fast), d.node(t, "south", "s", Fast)
@@ -76,6 +81,7 @@ func TestSemiSyncAndSharedWritersAreReported(t *testing.T) {
 }
 
 func TestAccountThatCannotBeFencedIsNotConstructed(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	d.pair.Servers[1].SQL("SET sql_log_bin=0", "GRANT SUPER ON *.* TO north_app@'127.0.0.1'")
 	cfg := d.config("north", Fast)
@@ -90,6 +96,15 @@ func TestAccountThatCannotBeFencedIsNotConstructed(t *testing.T) {
 	}
 }
 
+// manySwitches is how often the writer changes; DBFAILOVER_SWITCHES overrides it.
+func manySwitches() uint64 {
+	if n, err := strconv.ParseUint(os.Getenv("DBFAILOVER_SWITCHES"), 10, 64); err == nil {
+		return n
+	}
+	return 60
+}
+
+// Not beside other tests: it counts goroutines.
 func TestManySwitchesLeakNothing(t *testing.T) {
 	d := newDuo(t, testbed.Options{})
 	d.tables(t)
@@ -106,7 +121,7 @@ func TestManySwitchesLeakNothing(t *testing.T) {
 	}
 	switches(1, 10)
 	goroutines := runtime.NumGoroutine()
-	switches(11, 100)
+	switches(11, manySwitches())
 	eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= goroutines+4 })
 	if n := a.c.sockets.count(); n[0]+n[1] > 3 {
 		t.Errorf("%v connections are left", n)
@@ -119,6 +134,7 @@ func TestManySwitchesLeakNothing(t *testing.T) {
 }
 
 func TestAccountWithTooManyRightsOnAServerThatWasAwayRaisesAnAlarm(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	d.pair.Servers[1].SQL("SET sql_log_bin=0", "GRANT SUPER ON *.* TO north_app@'127.0.0.1'")
 	d.pair.Servers[1].Kill() // so that New cannot ask it

@@ -11,11 +11,12 @@ import (
 )
 
 // schedules is how many random schedules are played; DBFAILOVER_SCHEDULES overrides it.
+// They compute all the time, so they do not run beside tests that watch real servers.
 func schedules() uint64 {
 	if n, err := strconv.ParseUint(os.Getenv("DBFAILOVER_SCHEDULES"), 10, 64); err == nil {
 		return n
 	}
-	return 40
+	return 20
 }
 
 // faults is what a schedule may do.

@@ -41,6 +41,7 @@ type simServer struct {
 	locked      bool
 	quarantined bool
 	tail        string
+	judged      uint64
 	heard       map[string]uint64 // canaries taken over, by node
 	tainted     int               // own entries from here on are the tail
 	boots       int               // connections of an earlier life are dead
@@ -242,16 +243,22 @@ func (s *simServer) barred(e epoch) bool {
 	return top.number > e.number || top.contradicts(e)
 }
 
-func (l *simLink) fence(ctx context.Context, e epoch, own bool, tail string) (left int, gtid string, err error) {
+func (l *simLink) fence(ctx context.Context, e epoch, own bool, tail *string) (left int, gtid string, err error) {
 	answer := new(string)
 	err = l.do(ctx, func(s *simServer) error {
+		if e.server == s.id {
+			return refusal(errSameHere)
+		}
 		if s.barred(e) {
 			return refusal(errOvertaken)
 		}
 		s.locked = true
-		if tail != "" {
-			s.tail, s.quarantined = tail, true
-			_, _ = fmt.Sscanf(tail, "from %d", &s.tainted)
+		if tail != nil {
+			s.judged = e.number
+		}
+		if tail != nil && *tail != "" {
+			s.tail, s.quarantined = *tail, true
+			_, _ = fmt.Sscanf(*tail, "from %d", &s.tainted)
 		}
 		if own {
 			e.gtid = l.world.at(l.i)
@@ -268,8 +275,9 @@ func (l *simLink) fence(ctx context.Context, e epoch, own bool, tail string) (le
 	return 0, gtid, err
 }
 
-func (l *simLink) promote(ctx context.Context, number uint64, quarantine, force bool) error {
-	return l.do(ctx, func(s *simServer) error {
+func (l *simLink) promote(ctx context.Context, number uint64, quarantine, force bool) (gtid string, err error) {
+	answer := new(string)
+	err = l.do(ctx, func(s *simServer) error {
 		e := epoch{number: number, server: s.id}
 		switch {
 		case s.barred(e):
@@ -283,9 +291,13 @@ func (l *simLink) promote(ctx context.Context, number uint64, quarantine, force 
 			e.gtid = l.world.at(l.i)
 			s.epochs[number] = e
 		}
-		s.locked = false
+		s.locked, *answer = false, s.epochs[number].gtid
 		return nil
 	})
+	if err == nil {
+		gtid = *answer
+	}
+	return gtid, err
 }
 
 func (l *simLink) unfence(ctx context.Context, number uint64) error {
@@ -355,6 +367,7 @@ func (l *simLink) look(ctx context.Context) (sight, error) {
 		other := l.world.servers[1-l.i]
 		*seen = sight{
 			known: true, id: s.id, at: l.world.at(l.i), top: s.top(), locked: s.locked, tail: s.tail, quarantined: s.quarantined,
+			judged: s.judged,
 			feed: feed{
 				receiving: l.world.feed[l.i] && other.up && !other.paused, applying: !s.gated, gated: s.gated,
 				received: fmt.Sprintf("%d-%d-%d", other.id, other.id, s.received), applied: s.applied == s.received,

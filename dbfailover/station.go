@@ -17,10 +17,12 @@ type station interface {
 	// threads are left and where the server stands.
 	lock(ctx context.Context) (left int, at string, err error)
 	// fence keeps it out for good: the epoch is another server's. With own, the row's
-	// position is where this server stands once nobody is left.
-	fence(ctx context.Context, e epoch, own bool, tail string) (left int, gtid string, err error)
-	// promote opens the server as the writer of a new epoch.
-	promote(ctx context.Context, number uint64, quarantine, force bool) error
+	// position is where this server stands once nobody is left. tail is what it wrote
+	// and the other one never got; nil, if nobody has looked.
+	fence(ctx context.Context, e epoch, own bool, tail *string) (left int, gtid string, err error)
+	// promote opens the server as the writer of a new epoch and answers the position of
+	// the epoch's row, also if another node made that.
+	promote(ctx context.Context, number uint64, quarantine, force bool) (gtid string, err error)
 	// unfence opens it in an epoch that is its own.
 	unfence(ctx context.Context, number uint64) error
 	// tail describes what the server wrote beyond a position.
@@ -44,7 +46,10 @@ const (
 	errBusy      = 30001
 	errOvertaken = 30002
 	errTainted   = 30004
+	errSameHere  = 30005 // fence: the epoch is this server's own
 )
+
+var errOtherScript = errors.New("dbfailover: the script on the server is of another version")
 
 // server is the station of a real server, with one connection that is kept between
 // calls. It belongs to one goroutine.
@@ -120,12 +125,15 @@ func (s *server) lock(ctx context.Context) (left int, at string, err error) {
 	return leftAnd(t, err)
 }
 
-func (s *server) fence(ctx context.Context, e epoch, own bool, tail string) (left int, at string, err error) {
-	var gtid any = e.gtid
+func (s *server) fence(ctx context.Context, e epoch, own bool, tail *string) (left int, at string, err error) {
+	var gtid, found any = e.gtid, nil
 	if own {
 		gtid = nil
 	}
-	t, err := s.call(ctx, "CALL hipaakit.fence_"+s.app.Name+"(?, ?, ?, ?)", int64(e.number), int64(e.server), gtid, tail)
+	if tail != nil {
+		found = *tail
+	}
+	t, err := s.call(ctx, "CALL hipaakit.fence_"+s.app.Name+"(?, ?, ?, ?)", int64(e.number), int64(e.server), gtid, found)
 	return leftAnd(t, err)
 }
 
@@ -134,7 +142,7 @@ func leftAnd(t table, err error) (int, string, error) {
 		return 0, "", err
 	}
 	if len(t.rows) != 1 || len(t.rows[0]) != 2 {
-		return 0, "", errors.New("dbfailover: a procedure answered otherwise than the script has it")
+		return 0, "", errOtherScript
 	}
 	left, err := strconv.Atoi(t.rows[0][0])
 	if err != nil {
@@ -143,9 +151,15 @@ func leftAnd(t table, err error) (int, string, error) {
 	return left, t.rows[0][1], nil
 }
 
-func (s *server) promote(ctx context.Context, number uint64, quarantine, force bool) error {
-	_, err := s.call(ctx, "CALL hipaakit.promote_"+s.app.Name+"(?, ?, ?)", int64(number), quarantine, force)
-	return err
+func (s *server) promote(ctx context.Context, number uint64, quarantine, force bool) (string, error) {
+	t, err := s.call(ctx, "CALL hipaakit.promote_"+s.app.Name+"(?, ?, ?)", int64(number), quarantine, force)
+	if err == nil && (len(t.rows) != 1 || len(t.rows[0]) != 1) {
+		err = errOtherScript
+	}
+	if err != nil {
+		return "", err
+	}
+	return t.rows[0][0], nil
 }
 
 func (s *server) unfence(ctx context.Context, number uint64) error {

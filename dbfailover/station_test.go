@@ -18,6 +18,7 @@ func must(t testing.TB, err error) {
 }
 
 func TestScriptLocksTheAccountWhereItDoesNotWrite(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	for name, writer := range map[string]int{"north": 1, "south": 2} {
 		for id := 1; id <= 2; id++ {
@@ -46,6 +47,7 @@ func btoi(b bool) int {
 }
 
 func TestAccountsThatCannotBeFencedAreRefused(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	one := d.pair.Servers[0]
 	s := d.station(t, "north", 1)
@@ -69,6 +71,7 @@ func TestAccountsThatCannotBeFencedAreRefused(t *testing.T) {
 // The fence of the package comment: what was open cannot commit, it survives a crash,
 // and the neighbour does not notice.
 func TestFenceEndsOpenTransactionsAndSurvivesACrash(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	one, two := d.pair.Servers[0], d.pair.Servers[1]
 	app, neighbour := d.direct(t, "north", 1), d.direct(t, "south", 2)
@@ -80,7 +83,7 @@ func TestFenceEndsOpenTransactionsAndSurvivesACrash(t *testing.T) {
 	must(t, err)
 
 	begin := time.Now()
-	left, at, err := d.station(t, "north", 1).fence(t.Context(), epoch{number: 2, server: 2}, true, "")
+	left, at, err := d.station(t, "north", 1).fence(t.Context(), epoch{number: 2, server: 2}, true, nil)
 	must(t, err)
 	t.Logf("fenced in %v at %s", time.Since(begin), at)
 	if left != 0 || !covers(d.look(t, "north", 1).at, at) {
@@ -106,19 +109,23 @@ func TestFenceEndsOpenTransactionsAndSurvivesACrash(t *testing.T) {
 }
 
 func TestEpochsAreTakenOnce(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	one, two := d.station(t, "north", 1), d.station(t, "north", 2)
-	_, _, err := one.fence(t.Context(), epoch{number: 2, server: 2}, true, "")
+	_, _, err := one.fence(t.Context(), epoch{number: 2, server: 2}, true, nil)
 	must(t, err)
 	if err := one.unfence(t.Context(), 1); !serverSaid(err, errOvertaken) {
 		t.Errorf("an epoch that ended was opened again: %v", err)
 	}
-	if err := one.promote(t.Context(), 2, false, false); !serverSaid(err, errOvertaken) {
+	if _, err := one.promote(t.Context(), 2, false, false); !serverSaid(err, errOvertaken) {
 		t.Errorf("an epoch was given to two servers: %v", err)
 	}
-	must(t, two.promote(t.Context(), 2, false, false))
-	must(t, two.promote(t.Context(), 2, false, false)) // by another node
-	if _, _, err := two.fence(t.Context(), epoch{number: 2, server: 1}, true, ""); !serverSaid(err, errOvertaken) {
+	made, err := two.promote(t.Context(), 2, false, false)
+	must(t, err)
+	if again, err := two.promote(t.Context(), 2, false, false); err != nil || again != made || made == "" { // by another node
+		t.Errorf("another node is told %q, %v, want %q", again, err, made)
+	}
+	if _, _, err := two.fence(t.Context(), epoch{number: 2, server: 1}, true, nil); !serverSaid(err, errOvertaken) {
 		t.Errorf("an epoch was given to two servers: %v", err)
 	}
 	// Many nodes at once agree.
@@ -126,7 +133,7 @@ func TestEpochsAreTakenOnce(t *testing.T) {
 	for range 8 {
 		s := d.station(t, "north", 2)
 		work.Go(func() {
-			if err := s.promote(t.Context(), 3, false, false); err != nil {
+			if _, err := s.promote(t.Context(), 3, false, false); err != nil {
 				t.Error(err)
 			}
 		})
@@ -139,6 +146,7 @@ func TestEpochsAreTakenOnce(t *testing.T) {
 
 // A server that was away applies nothing of the new epoch before it has been told.
 func TestGateStopsAServerThatWasNotFenced(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	one, two := d.pair.Servers[0], d.pair.Servers[1]
 	one.SQL("CREATE TABLE north.note (id INT PRIMARY KEY, text VARCHAR(9))", "INSERT INTO north.note VALUES (1, 'start')")
@@ -146,7 +154,8 @@ func TestGateStopsAServerThatWasNotFenced(t *testing.T) {
 	d.pair.Feeds[1].Cut() // a tail that never gets out
 	one.SQL("UPDATE north.note SET text='tail' WHERE id=1", "CREATE TABLE north_log.l (id INT)", "INSERT INTO hipaakit.canary VALUES ('north', 1, 'x', 1)")
 	one.Kill()
-	must(t, d.station(t, "north", 2).promote(t.Context(), 2, true, false))
+	_, err := d.station(t, "north", 2).promote(t.Context(), 2, true, false)
+	must(t, err)
 	recorded := d.look(t, "north", 2).top.gtid
 	two.SQL("UPDATE north.note SET text='new' WHERE id=1", "CREATE TABLE south.other (id INT)")
 	one.Start()
@@ -158,7 +167,7 @@ func TestGateStopsAServerThatWasNotFenced(t *testing.T) {
 	if err != nil || !strings.Contains(found, "2 transactions") {
 		t.Fatalf("tail: %q, %v", found, err)
 	}
-	if _, _, err := s.fence(t.Context(), epoch{2, 2, recorded}, false, found); err != nil {
+	if _, _, err := s.fence(t.Context(), epoch{2, 2, recorded}, false, &found); err != nil {
 		t.Fatal(err)
 	}
 	must(t, s.resume(t.Context()))
@@ -185,7 +194,7 @@ func TestGateStopsAServerThatWasNotFenced(t *testing.T) {
 			t.Errorf("server %d ignores %q after a restart", srv.ID, got)
 		}
 	}
-	if err := s.promote(t.Context(), 3, false, false); !serverSaid(err, errTainted) {
+	if _, err := s.promote(t.Context(), 3, false, false); !serverSaid(err, errTainted) {
 		t.Errorf("a tainted server was promoted: %v", err)
 	}
 }
@@ -197,6 +206,7 @@ func count(t testing.TB, s *testbed.Server, query string) (n int) {
 }
 
 func TestProceduresAreNotForStrangers(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	s := d.station(t, "north", 1)
 	for _, query := range []string{

@@ -123,6 +123,9 @@ func (r *replicated) describe(s *Status, now time.Time) {
 	if ok && active.neighbours > 0 {
 		s.Alarms = append(s.Alarms, "another application has the same writer: one server carries both")
 	}
+	if p.twins() {
+		s.Alarms = append(s.Alarms, whyTwins)
+	}
 	for _, role := range []Role{Primary, Secondary} {
 		for _, what := range r.wrong[role] {
 			s.Alarms = append(s.Alarms, role.String()+": this cannot be fenced: "+what)

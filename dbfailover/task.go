@@ -49,7 +49,7 @@ type task struct {
 
 // next returns what is to be done now, or nil. The hand does one thing at a time.
 func (p *pair) next(now time.Time) (*task, []Transition) {
-	if p.task != nil {
+	if p.task != nil || p.twins() {
 		return nil, nil
 	}
 	t := p.wished()
@@ -118,7 +118,7 @@ func (p *pair) needed(now time.Time) *task {
 
 func (p *pair) failover(owner Role, now time.Time) *task {
 	to := owner.other()
-	if !p.failing(owner, now) || p.unfit(to, now) != "" || now.Before(p.witness.until) {
+	if !p.failing(owner, now) || p.unfit(to, now) != "" || now.Before(p.witness.until) || !p.recent(now) {
 		return nil
 	}
 	return &task{
@@ -126,6 +126,17 @@ func (p *pair) failover(owner Role, now time.Time) *task {
 		reason: owner.String() + ": " + p.complaint(owner),
 	}
 }
+
+// recent reports whether what is known of both servers is of now. After a pause of this
+// process (a stopped machine) the failures are still counted, and the veto has run out;
+// the next look at the other server shows whether it is to be renewed.
+func (p *pair) recent(now time.Time) bool {
+	limit := slowest + 2*p.timing.timeout
+	return now.Sub(p.servers[Primary].ended) <= limit && now.Sub(p.servers[Secondary].ended) <= limit
+}
+
+// twins reports whether both names lead to one server.
+func (p *pair) twins() bool { return p.ids[Primary] != 0 && p.ids[Primary] == p.ids[Secondary] }
 
 // fenceLower tells the server that does not own the highest epoch.
 func (p *pair) fenceLower() *task {
@@ -135,10 +146,20 @@ func (p *pair) fenceLower() *task {
 	}
 	to := owner.other()
 	s, ok := p.view(to)
-	if !ok || s.top.number == p.highest.number && s.locked {
+	if !ok || s.top.number == p.highest.number && s.locked && !p.unjudged(s) {
 		return nil
 	}
-	return &task{kind: taskFence, to: to, epoch: p.highest, judge: s.top.server == s.id && s.top.number < p.highest.number}
+	// Without a position all that it ever wrote would be its tail: later, then.
+	judge := s.top.server == s.id && s.top.number < p.highest.number && p.highest.gtid != "" || p.unjudged(s)
+	return &task{kind: taskFence, to: to, epoch: p.highest, judge: judge}
+}
+
+// unjudged: the server knows the epoch, but had more than the writer when that opened.
+// A node fenced it and waited for the rest, another one did not reach it and opened the
+// writer without: what came in between was skipped.
+func (p *pair) unjudged(s sight) bool {
+	return s.top.number == p.highest.number && s.judged < s.top.number && p.highest.gtid != "" &&
+		(s.top.gtid == "" && s.top.number > 1 || !covers(p.highest.gtid, s.top.gtid))
 }
 
 // openOwner finishes what another node began: the epoch is recorded on one server, and
@@ -236,8 +257,13 @@ func (p *pair) order(to Role, force bool, now time.Time) (*task, error) {
 	if owner, known := p.owner(); known && owner == to && p.state == home(to) {
 		return nil, nil
 	}
-	if p.ids[to] == 0 {
+	switch {
+	case p.ids[to] == 0:
 		return nil, errors.New("it has never been reached")
+	case p.twins():
+		return nil, errors.New(whyTwins)
+	case p.wish != nil: // whose caller waits for an answer
+		return nil, errors.New("another switch is about to begin")
 	}
 	if _, ok := p.view(to); !ok {
 		return nil, errors.New("its last check failed: " + p.servers[to].reason)
@@ -290,7 +316,7 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 	switch {
 	case t.kind == taskFence && o.err == nil:
 		p.eyes[t.to].defied = 0
-	case t.kind == taskFence && o.reached && !overtaken(o.err):
+	case t.kind == taskFence && o.reached && !overtaken(o.err) && p.mayWrite(t.to, o.err):
 		p.eyes[t.to].defied++
 	case t.kind == taskMove && o.err != nil:
 		return p.become(StateSuspect, p.active, o.ended, "the move failed")
@@ -302,6 +328,13 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 		return p.become(home(t.to), t.to, o.ended, t.done())
 	}
 	return p.decide(o.ended)
+}
+
+// mayWrite: the application can still write to a server that refused a fence. One that
+// was seen locked and could only not store its row (its disk is full, which is why it was
+// left) harms nobody.
+func (p *pair) mayWrite(r Role, err error) bool {
+	return errors.Is(err, errThreads) || !p.servers[r].sight.locked
 }
 
 // done is the reason of the state that a task led to.

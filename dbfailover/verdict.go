@@ -135,7 +135,10 @@ func (p *pair) complaint(r Role) string {
 	return "not open"
 }
 
-const whyNotApplied = "has not applied all that it received"
+const (
+	whyNotApplied = "has not applied all that it received"
+	whyTwins      = "both names lead to one server"
+)
 
 // unfit says why a server must not be promoted, or nothing.
 func (p *pair) unfit(r Role, now time.Time) string {
@@ -150,6 +153,10 @@ func (p *pair) unfit(r Role, now time.Time) string {
 		return "tainted: it has writes that never replicated"
 	case s.quarantined && s.top.server != s.id:
 		return "quarantined: it has not taken over the application's writes"
+	case p.twins():
+		return whyTwins
+	case p.highest.gtid == "" && p.highest.number > 1 && p.highest.server != s.id:
+		return "the epoch's position is not known, it may lack that"
 	case !covers(s.at, p.highest.gtid):
 		return "lacks the position recorded with the epoch"
 	case !s.feed.applied:

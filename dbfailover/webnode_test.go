@@ -152,6 +152,7 @@ func (d *duo) texts(t testing.TB, app string, id int) map[string]bool {
 }
 
 func TestPrimaryIsUsedByBothApplications(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	d.tables(t)
 	north, south := d.node(t, "north", "n1", Fast), d.node(t, "south", "s1", Fast)
@@ -166,6 +167,7 @@ func TestPrimaryIsUsedByBothApplications(t *testing.T) {
 }
 
 func TestPlannedSwitchMovesEveryNodeAndEveryRow(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	d.tables(t)
 	a, b, south := d.node(t, "north", "a", Fast), d.node(t, "north", "b", Careful), d.node(t, "south", "s", Fast)
@@ -210,8 +212,10 @@ func TestPlannedSwitchMovesEveryNodeAndEveryRow(t *testing.T) {
 }
 
 func TestKilledPrimaryIsReplacedAndReturnsFenced(t *testing.T) {
+	t.Parallel()
 	for _, timers := range []Timers{Fast, Careful} {
 		t.Run(timers.String(), func(t *testing.T) {
+			t.Parallel()
 			d := newDuo(t, testbed.Options{})
 			d.tables(t)
 			a, b, south := d.node(t, "north", "a", timers), d.node(t, "north", "b", timers), d.node(t, "south", "s", timers)
@@ -255,6 +259,7 @@ func TestKilledPrimaryIsReplacedAndReturnsFenced(t *testing.T) {
 }
 
 func TestTailTaintsTheOldServer(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	d.tables(t)
 	a, south := d.node(t, "north", "a", Fast), d.node(t, "south", "s", Fast)

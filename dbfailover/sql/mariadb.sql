@@ -35,6 +35,11 @@ CREATE TABLE IF NOT EXISTS hipaakit.taint (
   app VARCHAR(32) PRIMARY KEY, number BIGINT UNSIGNED NOT NULL, tail TEXT NOT NULL,
   at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
 //
+-- Up to which epoch this server's tail has been looked for. Beside the rows of epoch,
+-- which never change; it stays when a taint is repaired.
+CREATE TABLE IF NOT EXISTS hipaakit.judged (
+  app VARCHAR(32) PRIMARY KEY, number BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB
+//
 -- Replicated. A web node proves here that it can write; each row is written on one
 -- server only, so the two never conflict.
 CREATE TABLE IF NOT EXISTS hipaakit.canary (
@@ -175,7 +180,8 @@ SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
   (SELECT COUNT(*) FROM hipaakit.epoch o JOIN (SELECT app, MAX(number) AS number FROM hipaakit.epoch GROUP BY app) top
     USING (app, number) WHERE o.app <> '{{.App}}' AND o.server = @@server_id),
   @@GLOBAL.rpl_semi_sync_master_wait_point = 'AFTER_SYNC' AND EXISTS (SELECT 1 FROM information_schema.GLOBAL_STATUS
-    WHERE VARIABLE_NAME = 'RPL_SEMI_SYNC_MASTER_STATUS' AND VARIABLE_VALUE = 'ON')
+    WHERE VARIABLE_NAME = 'RPL_SEMI_SYNC_MASTER_STATUS' AND VARIABLE_VALUE = 'ON'),
+  IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0)
 FROM (SELECT 1) one LEFT JOIN
   (SELECT number, server, gtid FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE
 //
@@ -224,7 +230,8 @@ END
 //
 -- Locks the application out for good: epoch p_number is p_server's. Only once nobody
 -- is left is the position read (p_gtid NULL: where this server stands) and the row
--- written. p_tail, if any, is what this server has and the other never got.
+-- written. p_tail, if any, is what this server has and the other never got; NULL says
+-- that nobody has looked.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.fence_{{.App}}(
   p_number BIGINT UNSIGNED, p_server INT UNSIGNED, p_gtid TEXT, p_tail TEXT)
 SQL SECURITY DEFINER
@@ -235,6 +242,10 @@ BEGIN
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
+  END IF;
+  -- A web node whose two names lead to one server would lock out the writer.
+  IF p_server = @@server_id THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30005, MESSAGE_TEXT = 'hipaakit: the epoch is of this server';
   END IF;
   IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}'
       AND (number > p_number OR number = p_number AND server <> p_server)) THEN
@@ -247,6 +258,9 @@ BEGIN
       REPLACE INTO hipaakit.taint (app, number, tail) VALUES ('{{.App}}', p_number, p_tail);
       CALL hipaakit.set_quarantine('{{.App}}', TRUE);
     END IF;
+    IF p_tail IS NOT NULL THEN
+      REPLACE INTO hipaakit.judged VALUES ('{{.App}}', p_number);
+    END IF;
     INSERT IGNORE INTO hipaakit.epoch (app, number, server, gtid)
       VALUES ('{{.App}}', p_number, p_server, IFNULL(p_gtid, @@GLOBAL.gtid_current_pos));
     SELECT gtid INTO v_gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
@@ -256,7 +270,9 @@ BEGIN
 END
 //
 -- Makes this server the writer of epoch p_number. Whoever calls it has fenced the
--- other server, or could not reach it (then p_quarantine is TRUE).
+-- other server, or could not reach it (then p_quarantine is TRUE). Answers the position
+-- of the epoch's row, which somebody else may have written a moment before, without the
+-- other server: then what it took over since has skipped this application.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.promote_{{.App}}(
   p_number BIGINT UNSIGNED, p_quarantine BOOLEAN, p_force BOOLEAN)
 SQL SECURITY DEFINER
@@ -286,6 +302,7 @@ BEGIN
   END IF;
   CALL hipaakit.set_lock({{.User}}, FALSE);
   DO RELEASE_LOCK('hipaakit:{{.App}}');
+  SELECT gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
 END
 //
 -- Opens this server again in an epoch that is its own already.

@@ -1,0 +1,166 @@
+package dbfailover
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
+)
+
+// simHand is a hand on both servers of a simulated pair.
+func simHand(t *testing.T, w *simWorld) (*hand, [2]*simLink) {
+	times, err := Fast.timing()
+	must(t, err)
+	h := &hand{timing: times}
+	var links [2]*simLink
+	for i := range links {
+		links[i] = &simLink{world: w, node: "n", i: i, cut: func() bool { return false }}
+		h.stations[i] = links[i]
+	}
+	return h, links
+}
+
+// Two nodes move to one server at once, one of them without the old server. What the
+// other one then sees arrive there has skipped the application.
+func TestRowsSkippedByAnotherNodesMoveAreFoundInTheTail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSimWorld(rand.New(rand.NewPCG(1, 1)))
+		h, links := simHand(t, w)
+		w.set(func() { w.feed[1] = false }) // a moment of lag
+		must(t, links[0].commit(t.Context(), "acknowledged"))
+		made, err := links[1].promote(t.Context(), 2, true, false) // without server 1
+		must(t, err)
+		w.set(func() { w.feed[1] = true })
+		o := h.carry(t.Context(), &task{
+			kind: taskMove, to: Secondary, epoch: epoch{2, 2, ""}, from: epoch{1, 1, ""}, planned: true, began: time.Now(),
+		})
+		if o.err != nil || o.epoch.gtid != made {
+			t.Errorf("move: %v; epoch %+v, want the position %q of the row that was there", o.err, o.epoch, made)
+		}
+		var nodes []*simNode
+		for _, name := range []string{"a", "b"} {
+			nodes = append(nodes, newSimNode(w, name, h.timing))
+		}
+		time.Sleep(5 * time.Second)
+		for _, n := range nodes {
+			n.stop()
+		}
+		one, two := w.servers[0], w.servers[1]
+		if two.rows["acknowledged"] || one.tail == "" || !one.quarantined || !two.quarantined {
+			t.Errorf("server 1: tail %q, quarantined %v; server 2: row %v, quarantined %v",
+				one.tail, one.quarantined, two.rows["acknowledged"], two.quarantined)
+		}
+	})
+}
+
+// The same on real servers.
+func TestRowsSkippedByAnotherNodesMoveTaintARealServer(t *testing.T) {
+	t.Parallel()
+	d := newDuo(t, testbed.Options{})
+	d.tables(t)
+	a := d.node(t, "north", "a", Careful)
+	a.well(t, StatePrimary, 1)
+	d.pair.Servers[1].SQL("STOP SLAVE SQL_THREAD") // a moment of lag
+	a.write(t, "acknowledged")
+	_, at, err := d.station(t, "north", 1).fence(t.Context(), epoch{number: 2, server: 2}, true, nil)
+	must(t, err)
+	two := d.station(t, "north", 2)
+	_, err = two.promote(t.Context(), 2, true, false) // by a node that does not reach server 1
+	must(t, err)
+	d.pair.Servers[1].SQL("START SLAVE SQL_THREAD")
+	eventually(t, "server 2 passes the row by", func() bool {
+		now, err := two.position(t.Context())
+		return err == nil && covers(now, at)
+	})
+	eventually(t, "server 1 is tainted", func() bool { return d.look(t, "north", 1).tail != "" })
+	a.well(t, StateSecondary, 2)
+	if s := d.look(t, "north", 2); !s.quarantined || d.texts(t, "north", 2)["acknowledged"] {
+		t.Errorf("server 2: %+v", s)
+	}
+	// Once is enough: what an administrator has repaired is not tainted again.
+	d.pair.Servers[0].SQL("CALL hipaakit.repaired_north()")
+	b := d.node(t, "north", "b", Careful)
+	b.well(t, StateSecondary, 2)
+	eventually(t, "the quarantine is lifted", func() bool { return !d.look(t, "north", 2).quarantined })
+	if s := d.look(t, "north", 1); s.tail != "" {
+		t.Errorf("tainted again: %q", s.tail)
+	}
+}
+
+// dying is a station whose server takes one row in its epoch and is gone.
+type dying struct{ *simLink }
+
+func (d dying) promote(ctx context.Context, number uint64, quarantine, force bool) (string, error) {
+	gtid, err := d.simLink.promote(ctx, number, quarantine, force)
+	if err == nil {
+		err = d.commit(ctx, "in the new epoch")
+		d.world.kill(d.i)
+	}
+	return gtid, err
+}
+
+// The new writer fails before anybody has looked at it: the old one was not there in its
+// epoch, and is not promoted again, nor taken for tainted.
+func TestServerThatMissedAnEpochNobodySawIsNotPromoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		times, err := Fast.timing()
+		must(t, err)
+		w := newSimWorld(rand.New(rand.NewPCG(1, 1)))
+		n := newSimNode(w, "a", times)
+		time.Sleep(time.Second)
+		n.hand.stations[1] = dying{n.links[1]}
+		w.kill(0)
+		time.Sleep(5 * time.Second)
+		n.stop()
+		n.hand.stations[1] = n.links[1]
+		n.start() // from its memory
+		time.Sleep(5 * time.Second)
+		w.start(0)
+		time.Sleep(10 * time.Second)
+		n.stop()
+		one, two := w.servers[0], w.servers[1]
+		if two.top().number != 2 || !two.rows["in the new epoch"] {
+			t.Fatalf("the scene was not set: %+v", two.top())
+		}
+		if !one.locked || one.top().number > 2 || one.tail != "" {
+			t.Errorf("server 1: locked %v, epoch %d, tail %q", one.locked, one.top().number, one.tail)
+		}
+	})
+}
+
+// One node's two names lead to one server, by a slip in the DNS.
+func TestTwoNamesForOneServerDoNotLockIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		times, err := Fast.timing()
+		must(t, err)
+		w := newSimWorld(rand.New(rand.NewPCG(1, 1)))
+		good := newSimNode(w, "good", times)
+		time.Sleep(time.Second)
+		astray := &simNode{name: "astray", world: w, timing: times, hand: hand{timing: times}}
+		for i := range astray.links {
+			astray.links[i] = &simLink{world: w, node: "astray", i: 0, cut: func() bool { return false }}
+			astray.hand.stations[i] = astray.links[i]
+		}
+		astray.start()
+		locked := 0
+		for range 2000 {
+			time.Sleep(5 * time.Millisecond)
+			w.set(func() {
+				if w.servers[0].locked {
+					locked++
+				}
+			})
+		}
+		astray.mu.Lock()
+		_, err = astray.pair.order(Secondary, true, time.Now())
+		astray.mu.Unlock()
+		if locked > 0 || err == nil {
+			t.Errorf("the only writer was found locked %d times of 2000; a forced switch says %v", locked, err)
+		}
+		good.stop()
+		astray.stop()
+	})
+}
