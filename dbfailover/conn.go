@@ -19,6 +19,7 @@ type conn struct {
 	line    *tracked
 	current *atomic.Uint64
 	inTx    bool  // between BeginTx and its end
+	settled bool  // something in this transaction may have committed by itself, see verdict
 	spare   *stmt // a closed one
 	tx      tx    // of BeginTx: there is one at a time, so its place is used again
 }
@@ -72,7 +73,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if err != nil {
 		return nil, c.verdict(before, "SELECT", err)
 	}
-	c.inTx = true
+	c.inTx, c.settled = true, false
 	c.tx = tx{Tx: t, conn: c}
 	return &c.tx, nil
 }

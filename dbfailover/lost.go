@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -13,22 +12,61 @@ import (
 // verdict says what became of a statement that failed: nothing is added to an answer
 // of the server and to what never left this process; everything else is lost or, if
 // the statement may have committed by itself, unknown.
+//
+// A transaction in which something may have committed (a CALL, DDL, a COMMIT in plain
+// SQL) is none any more, whether that statement failed or not: what follows may be in
+// force on its own, and the whole must not be run again.
 func (c *conn) verdict(before uint64, query string, err error) error {
-	if err == nil || errors.Is(err, driver.ErrSkip) || c.line.wrote.Load() == before {
+	if c.inTx && !c.settled && c.line.wrote.Load() != before {
+		c.settled = commitsInTx(query)
+	}
+	if err == nil || errors.Is(err, driver.ErrSkip) {
 		return err
 	}
-	if errors.Is(err, driver.ErrBadConn) {
-		// The driver gives this leave to try again for every write that got no byte
-		// out, also for one in the middle of LOAD DATA LOCAL, whose statement the
-		// server has long got.
-		err = mysql.ErrInvalidConn
+	if c.inTx {
+		return c.verdictInTx(before, err)
 	}
-	if !cutOff(err) {
+	if c.line.wrote.Load() == before {
 		return err
 	}
-	if c.commits(query) {
+	if err = spoken(err); !cutOff(err) {
+		return err
+	}
+	if !plain(query) {
 		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
 	}
+	return lost(err)
+}
+
+// verdictInTx: the pool does not try again inside a transaction, so it has to be said
+// of a statement that was not sent as well. After a deadlock the transaction is run
+// again, unless some of it is in force.
+func (c *conn) verdictInTx(before uint64, err error) error {
+	unsent := c.line.wrote.Load() == before
+	if unsent && !errors.Is(err, driver.ErrBadConn) {
+		return err
+	}
+	err = spoken(err)
+	switch {
+	case c.settled && (cutOff(err) || serverSaid(err, errDeadlock, errLockWaitTimeout)):
+		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
+	case cutOff(err):
+		return lost(err)
+	}
+	return err
+}
+
+// spoken replaces the driver's leave to try again on another connection. It is given
+// for every write that got no byte out, also for one in the middle of LOAD DATA LOCAL,
+// whose statement the server has long got.
+func spoken(err error) error {
+	if errors.Is(err, driver.ErrBadConn) {
+		return mysql.ErrInvalidConn
+	}
+	return err
+}
+
+func lost(err error) error {
 	if gaveUp(err) {
 		return err // the caller's own doing, and nothing came of it
 	}
@@ -47,41 +85,4 @@ func cutOff(err error) bool {
 	}
 	health, _ := judge(err)
 	return health == HealthDead || errors.Is(err, mysql.ErrInvalidConn) || gaveUp(err)
-}
-
-// commits reports whether a statement may have changed something for good on its own:
-// inside a transaction only what ends it (DDL, CALL, LOCK TABLES), outside everything
-// that is no plain read. Rather one too many: "unknown" is never wrong.
-func (c *conn) commits(query string) bool {
-	switch firstWord(query) {
-	case "SELECT", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "VALUES", "TABLE", "WITH", "SET", "USE", "DO", "HELP":
-		// WITH can precede an UPDATE or DELETE.
-		return !c.inTx && firstWord(query) == "WITH"
-	case "INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "SAVEPOINT", "RELEASE", "ROLLBACK":
-		return !c.inTx
-	}
-	return true
-}
-
-// firstWord returns a statement's first word in capitals, past comments and brackets.
-func firstWord(query string) string {
-	for {
-		query = strings.TrimLeft(query, " \t\r\n(")
-		switch {
-		case strings.HasPrefix(query, "/*") && !strings.HasPrefix(query, "/*!") && !strings.HasPrefix(query, "/*M!"):
-			_, rest, found := strings.Cut(query, "*/")
-			if !found {
-				return ""
-			}
-			query = rest
-		case strings.HasPrefix(query, "-- "), strings.HasPrefix(query, "#"):
-			_, query, _ = strings.Cut(query, "\n")
-		default:
-			end := strings.IndexFunc(query, func(r rune) bool { return !('a' <= r|0x20 && r|0x20 <= 'z') })
-			if end < 0 {
-				end = len(query)
-			}
-			return strings.ToUpper(query[:end])
-		}
-	}
 }

@@ -32,6 +32,17 @@ func TestWhatBecameOfAStatement(t *testing.T) {
 		{"/*!50001 SELECT */ 1", unknown, unknown},
 		{"LOCK TABLES a WRITE", unknown, unknown},
 		{"COMMIT", unknown, unknown},
+		{"SET @a = 1", lost, lost},
+		{"SET SESSION sql_mode=''", lost, lost},
+		{"set Autocommit=1", unknown, unknown},
+		{"SET STATEMENT max_statement_time=10 FOR INSERT INTO a VALUES (1)", unknown, unknown},
+		{"/*/ SELECT */ INSERT INTO a VALUES (1)", unknown, lost},
+		{"DO pay(1)", unknown, lost},
+		{"SAVEPOINT s", unknown, lost},
+		{"ROLLBACK TO s", unknown, lost},
+		{"ROLLBACK WORK TO SAVEPOINT s", unknown, lost},
+		{"ROLLBACK", unknown, unknown},
+		{"BEGIN", unknown, unknown},
 		{"", unknown, unknown},
 		{"/* never ends", unknown, unknown},
 	} {
@@ -43,11 +54,13 @@ func TestWhatBecameOfAStatement(t *testing.T) {
 			conn := &conn{line: &tracked{}, inTx: inTx}
 			conn.line.wrote.Store(1)
 			for _, cause := range []error{mysql.ErrInvalidConn, driver.ErrBadConn, refusal(1927), refusal(1053)} {
+				conn.settled = false
 				got := conn.verdict(0, c.query, cause)
 				if !errors.Is(got, want) || errors.Is(got, lost) && errors.Is(got, unknown) || errors.Is(got, driver.ErrBadConn) {
 					t.Errorf("%q (in a transaction: %v) after %v: %v", c.query, inTx, cause, got)
 				}
 			}
+			conn.settled = false
 			if got := conn.verdict(0, c.query, context.Canceled); errors.Is(got, unknown) != (want == unknown) || errors.Is(got, lost) || !errors.Is(got, context.Canceled) {
 				t.Errorf("%q given up by the caller: %v", c.query, got)
 			}
@@ -169,4 +182,100 @@ func TestRunTxDoesNotRepeatACommitOfUnknownOutcome(t *testing.T) {
 			t.Errorf("%d calls, %v", calls, err)
 		}
 	})
+}
+
+// After an implicit commit a transaction is over, whatever BeginTx said.
+func TestNothingAfterAnImplicitCommitIsSafeToRepeat(t *testing.T) {
+	for _, ends := range []string{"ALTER TABLE a ADD b INT", "CALL pay()", "COMMIT", "ROLLBACK", "SET autocommit=1"} {
+		c := &conn{line: &tracked{}, inTx: true}
+		c.line.wrote.Store(1)
+		if err := c.verdict(0, ends, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, cause := range []error{mysql.ErrInvalidConn, driver.ErrBadConn, refusal(errDeadlock), refusal(errLockWaitTimeout)} {
+			for _, before := range []uint64{0, 1} {
+				got := c.verdict(before, "INSERT INTO a VALUES (1)", cause)
+				if before == 1 && !errors.Is(cause, driver.ErrBadConn) {
+					continue // an answer to what was not sent there is none
+				}
+				if !errors.Is(got, ErrCommitUnknown) || errors.Is(got, ErrConnLost) || repeatable(got) {
+					t.Errorf("after %q, %v: %v", ends, cause, got)
+				}
+			}
+		}
+	}
+	c := &conn{line: &tracked{}, inTx: true}
+	if c.verdict(0, "CALL pay()", driver.ErrBadConn); c.settled {
+		t.Error("a CALL that was never sent has committed")
+	}
+}
+
+func TestTellingWhatAStatementDoesTakesNoMemory(t *testing.T) {
+	if n := testing.AllocsPerRun(100, func() {
+		_ = commitsInTx("insert into a values (1)")
+		_ = plain("  /* x */ select 1")
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// A switch cuts a transaction between two of its statements: nothing is safer to repeat.
+func TestRunTxRepeatsWhatASwitchCut(t *testing.T) {
+	inBubble(t, Fast, func(t *testing.T, r *rig) {
+		r.start(t)
+		calls := 0
+		err := RunTx(t.Context(), r.db, nil, func(ctx context.Context, tx *sql.Tx) error {
+			if calls++; calls == 1 {
+				if _, err := tx.ExecContext(ctx, "INSERT INTO note VALUES (1)"); err != nil {
+					return err
+				}
+				must(t, r.c.Switch(t.Context(), Secondary))
+			}
+			_, err := tx.ExecContext(ctx, "INSERT INTO note VALUES (2)")
+			if calls == 1 && !errors.Is(err, ErrConnLost) {
+				t.Errorf("cut between two statements: %v", err)
+			}
+			return err
+		})
+		if err != nil || calls != 2 {
+			t.Errorf("%d calls: %v", calls, err)
+		}
+	})
+}
+
+// The first result of a CALL arrives, the procedure commits, the line breaks: what the
+// driver says of the rows does not tell it from a transaction that is lost.
+func TestRunTxDoesNotRepeatACallWhoseRowsWereCutOff(t *testing.T) {
+	t.Parallel()
+	d := newDuo(t, testbed.Options{})
+	d.tables(t)
+	one := d.pair.Servers[0]
+	one.SQL("CREATE TABLE north.paid (id INT AUTO_INCREMENT PRIMARY KEY)",
+		"CREATE PROCEDURE north.pay() BEGIN SELECT 1; INSERT INTO north.paid () VALUES (); COMMIT; SELECT SLEEP(30); END")
+	n := d.node(t, "north", "n", Careful)
+	n.well(t, StatePrimary, 1)
+	calls := 0
+	err := RunTx(t.Context(), n.db, nil, func(ctx context.Context, tx *sql.Tx) error {
+		calls++
+		var id int
+		if err := tx.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&id); err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, "CALL pay()")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		eventually(t, "it has paid", func() bool { return count(t, one, "SELECT COUNT(*) FROM north.paid") == calls })
+		one.SQL(fmt.Sprintf("KILL %d", id))
+		for rows.Next() || rows.NextResultSet() {
+		}
+		return rows.Err()
+	})
+	if paid := count(t, one, "SELECT COUNT(*) FROM north.paid"); calls != 1 || paid != 1 {
+		t.Errorf("called %d times, paid %d times", calls, paid)
+	}
+	if !errors.Is(err, ErrCommitUnknown) || errors.Is(err, ErrConnLost) {
+		t.Errorf("got %v, want ErrCommitUnknown", err)
+	}
 }

@@ -147,10 +147,10 @@ func (p *pair) misses(r result) bool {
 }
 
 // split reports whether one epoch is held by two servers. Rows do not go away, so a
-// sight is good for this however old it is.
+// sight is good for this however old it is, until a later epoch has decided.
 func (p *pair) split() bool {
 	a, b := p.servers[Primary].sight.top, p.servers[Secondary].sight.top
-	return a.contradicts(b) || a.contradicts(p.highest) || b.contradicts(p.highest)
+	return a.contradicts(b) && a.number >= p.highest.number || a.contradicts(p.highest) || b.contradicts(p.highest)
 }
 
 // witness watches, in doubt, whether the other server still receives what other web

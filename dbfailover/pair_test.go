@@ -300,3 +300,24 @@ func TestEverySwitchIsAnswered(t *testing.T) {
 		t.Errorf("%+v", task)
 	}
 }
+
+// A check that was under way during the move tells of yesterday's conflict.
+func TestConflictThatALaterEpochDecidedDoesNotFreeze(t *testing.T) {
+	p := serving(t)
+	conflict := func(r Role) { p.see(r, func(s *sight) { s.top = epoch{5, s.id, ""} }) }
+	conflict(Primary)
+	conflict(Secondary)
+	if p.state != StateFrozen {
+		t.Fatalf("%v", p.state)
+	}
+	if _, err := p.order(Secondary, true, p.now); err != nil {
+		t.Fatal(err)
+	}
+	task, _ := p.next(p.now)
+	task.epoch.gtid = "1-1-10,2-2-11"
+	p.finish(task, outcome{epoch: task.epoch, ended: p.now.Add(time.Second)})
+	conflict(Secondary)
+	if p.state != StateSecondary {
+		t.Errorf("%v: %s", p.state, p.reason)
+	}
+}

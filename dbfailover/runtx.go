@@ -53,13 +53,24 @@ func runOnce(ctx context.Context, db *sql.DB, opts *sql.TxOptions, fn func(conte
 	}
 	defer tx.Rollback() // after a Commit it does nothing; a panic passes through
 	if err := fn(ctx, tx); err != nil {
-		// Reading rows meets a broken connection as the driver tells it.
-		if errors.Is(err, mysql.ErrInvalidConn) && !errors.Is(err, ErrCommitUnknown) && !errors.Is(err, ErrConnLost) {
-			return fmt.Errorf("%w: %w", ErrConnLost, err)
-		}
-		return err
+		return explain(err, tx.Rollback())
 	}
 	return tx.Commit()
+}
+
+// explain adds what became of the transaction, where fn met a broken connection while it
+// read rows: there the driver speaks. The ROLLBACK, which fails then, tells whether
+// something may have committed, as a CALL does of which one result had arrived.
+func explain(err, rollback error) error {
+	switch {
+	case errors.Is(err, ErrCommitUnknown), errors.Is(rollback, sql.ErrTxDone):
+		return err
+	case errors.Is(rollback, ErrCommitUnknown):
+		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
+	case errors.Is(err, mysql.ErrInvalidConn) && !errors.Is(err, ErrConnLost):
+		return fmt.Errorf("%w: %w", ErrConnLost, err)
+	}
+	return err
 }
 
 func repeatable(err error) bool {

@@ -14,10 +14,15 @@ type tx struct {
 	conn *conn
 }
 
-// Rollback is the driver's.
+// Rollback is the driver's. If it fails after a statement that may have committed, that
+// is [ErrCommitUnknown]: there was something to find out.
 func (t *tx) Rollback() error {
 	t.conn.inTx = false
-	return t.Tx.Rollback()
+	err := t.Tx.Rollback()
+	if err != nil && t.conn.settled {
+		return fmt.Errorf("%w: %w", ErrCommitUnknown, err)
+	}
+	return err
 }
 
 // Commit returns nil, the server's refusal as it is, or an error that is
@@ -33,6 +38,7 @@ func (t *tx) Commit() error {
 	switch {
 	case err == nil:
 		return nil
+	case t.conn.settled:
 	case refusedCommit(err):
 		return err
 	case t.conn.line.wrote.Load() == before:
