@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -113,6 +114,10 @@ func (c Config) normal() (Config, error) {
 			return c, err
 		}
 		c.App = app
+		c.Credentials = onlyUser(app.User, c.Credentials)
+		if c.Database != "" && !slices.Contains(app.Schemas, c.Database) {
+			return c, errors.New("dbfailover: Config.Database is not among App.Schemas: what is written there would be fenced and looked for by nobody")
+		}
 	}
 	if c.Credentials == nil {
 		return c, errors.New("dbfailover: Config.Credentials is not set: give a function that returns user and password")

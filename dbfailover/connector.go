@@ -97,7 +97,10 @@ func (c *Connector) prepare(cfg *Config) (err error) {
 	}
 	c.sockets = newSockets(func(r Role) { c.probers[r].poke() })
 	if c.replicated != nil {
-		return c.replicated.inspect(c.timing.act)
+		if err := c.replicated.inspect(c.timing.act); err != nil {
+			c.replicated.leave()
+			return err
+		}
 	}
 	return nil
 }

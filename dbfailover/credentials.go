@@ -1,6 +1,10 @@
 package dbfailover
 
-import "log/slog"
+import (
+	"context"
+	"errors"
+	"log/slog"
+)
 
 // Credentials is what one login needs.
 type Credentials struct {
@@ -57,3 +61,18 @@ type credentialsError struct{ err error }
 
 func (e *credentialsError) Error() string { return "credentials callback: " + e.err.Error() }
 func (e *credentialsError) Unwrap() error { return e.err }
+
+// onlyUser refuses credentials of another account than the one that is fenced: whoever is
+// let in with those goes on writing to a server that everybody has left.
+func onlyUser(user string, ask func(context.Context, Server) (Credentials, error)) func(context.Context, Server) (Credentials, error) {
+	if ask == nil {
+		return nil
+	}
+	return func(ctx context.Context, s Server) (Credentials, error) {
+		c, err := ask(ctx, s)
+		if err == nil && c.User != user {
+			err = errors.New("dbfailover: Config.Credentials answered with another account than App.User, which no fence would keep out")
+		}
+		return c, err
+	}
+}

@@ -33,6 +33,7 @@ func newDuo(t testing.TB, o testbed.Options) *duo {
 			Folder: t.TempDir(), Monitor: login(name + "_mon"),
 		}
 		d.install(t, d.apps[name], uint32(i+1))
+		d.pair.Servers[i].SQL("CALL hipaakit.unfence_" + name + "(1)") // as web nodes do
 	}
 	return d
 }
@@ -106,6 +107,7 @@ func (d *duo) endpoint(t testing.TB, name string, id int, schema string, who fun
 func (d *duo) look(t testing.TB, name string, id int) sight {
 	t.Helper()
 	s := d.station(t, name, id)
+	defer s.leave()
 	conn, err := s.open(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func (e event) touches(schemas []string) bool {
 		_, name, _ := strings.Cut(e.info, "(")
 		schema, _, _ := strings.Cut(name, ".")
 		return slices.Contains(schemas, schema)
-	case "Query":
+	case "Query", "Query_compressed", "Execute_load_query":
 		// Canaries and gates name the application, which may be called as its schema.
 		if strings.HasPrefix(e.info, "use `"+controlSchema+"`;") {
 			return false

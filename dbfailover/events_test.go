@@ -21,6 +21,8 @@ func TestEventsOfTheApplicationAreFound(t *testing.T) {
 		{"Query", "use `south`; CREATE TABLE northern (id INT)", false},
 		{"Query", "use `south`; UPDATE my_north SET a=1", false},
 		{"Query", "BEGIN", false},
+		{"Query_compressed", "use `north`; CREATE TABLE a (id INT)", true}, // log_bin_compress
+		{"Execute_load_query", "use `north`; LOAD DATA INFILE 'x' INTO TABLE a ;file_id=1", true},
 		// The control schema names applications.
 		{"Query", "use `hipaakit`; REPLACE INTO hipaakit.canary VALUES ('north', 1, 'n', 5)", false},
 		{"Write_rows_v1", "table_id: 18 flags: STMT_END_F", false},

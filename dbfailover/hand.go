@@ -24,6 +24,12 @@ var (
 func (h *hand) carry(ctx context.Context, t *task) (o outcome) {
 	s := h.stations[t.to]
 	o.epoch = t.epoch
+	// A process that was stopped in between acts on news of yesterday: another epoch may
+	// be in use.
+	if h.stale(t) {
+		o.err, o.ended = errStale, time.Now()
+		return o
+	}
 	switch t.kind {
 	case taskMove:
 		o = h.move(ctx, t)
@@ -38,7 +44,7 @@ func (h *hand) carry(ctx context.Context, t *task) (o outcome) {
 	case taskResume:
 		o.err = h.do(ctx, s.resume)
 	case taskLift:
-		o.err = h.do(ctx, s.lift)
+		o.err = h.do(ctx, func(ctx context.Context) error { return s.lift(ctx, t.epoch.number) })
 	}
 	o.reached = o.err == nil || present(o.err)
 	o.ended = time.Now()
@@ -64,7 +70,7 @@ func (h *hand) fence(ctx context.Context, s station, t *task) error {
 	if !t.judge {
 		return h.bar(ctx, s, t.epoch, nil)
 	}
-	if _, err := h.lock(ctx, s, h.timing.act); err != nil {
+	if _, err := h.lock(ctx, s, t.epoch.number, h.timing.act); err != nil {
 		return err
 	}
 	found, err := h.tail(ctx, s, t.epoch.gtid)
@@ -82,6 +88,8 @@ func (h *hand) fence(ctx context.Context, s station, t *task) error {
 	}
 	return err
 }
+
+func (h *hand) stale(t *task) bool { return time.Since(t.began) > h.timing.act+h.timing.timeout }
 
 func (h *hand) tail(ctx context.Context, s station, since string) (found string, err error) {
 	err = h.do(ctx, func(ctx context.Context) (err error) {
@@ -108,11 +116,11 @@ func lefterr(left int, err error) error {
 
 // lock repeats until no thread of the application is left. Killed statements can live
 // on for seconds, and each call kills again.
-func (h *hand) lock(ctx context.Context, s station, limit time.Duration) (at string, err error) {
+func (h *hand) lock(ctx context.Context, s station, number uint64, limit time.Duration) (at string, err error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
-		left, at, err := s.lock(limited)
+		left, at, err := s.lock(limited, number)
 		if err = lefterr(left, err); !errors.Is(err, errThreads) || limited.Err() != nil {
 			return at, err
 		}
@@ -135,7 +143,7 @@ func (h *hand) lock(ctx context.Context, s station, limit time.Duration) (at str
 func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 	o.epoch = t.epoch
 	from, to := h.stations[t.to.other()], h.stations[t.to]
-	at, err := h.lock(ctx, from, h.limit(t))
+	at, err := h.lock(ctx, from, t.from.number, h.limit(t))
 	if err != nil {
 		return h.withoutOld(ctx, t, o, err)
 	}
@@ -145,11 +153,7 @@ func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 		}
 		return h.leaveBehind(ctx, t, o)
 	}
-	err = h.do(ctx, func(ctx context.Context) error {
-		left, recorded, err := from.fence(ctx, t.epoch, true, nil)
-		o.epoch.gtid = recorded
-		return lefterr(left, err)
-	})
+	err = h.record(ctx, from, t, &o)
 	if err != nil {
 		if t.planned {
 			return h.undo(ctx, t, o, err)
@@ -160,6 +164,24 @@ func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 		o.err = h.promote(ctx, t, &o, false)
 	}
 	return o
+}
+
+// record fences the old server for good. What a server in quarantine skipped, the old one
+// has on its own: only Force leads there.
+func (h *hand) record(ctx context.Context, from station, t *task, o *outcome) error {
+	var found *string
+	if t.skipped {
+		text, err := h.tail(ctx, from, t.from.gtid)
+		if err != nil {
+			return err
+		}
+		found = &text
+	}
+	return h.do(ctx, func(ctx context.Context) error {
+		left, recorded, err := from.fence(ctx, t.epoch, true, found)
+		o.epoch.gtid = recorded
+		return lefterr(left, err)
+	})
 }
 
 // limit is how long the old server may take to be locked. The profile's timeout has
@@ -178,9 +200,7 @@ func (h *hand) withoutOld(ctx context.Context, t *task, o outcome, err error) ou
 		o.err = fmt.Errorf("dbfailover: the %v server could not be fenced: %w", t.to.other(), err)
 		return o
 	}
-	// A process that was stopped in between decides on news of yesterday: the old server
-	// may be back and in use.
-	if time.Since(t.began) > h.timing.act+h.timing.timeout {
+	if h.stale(t) { // the old server may be back and in use by now
 		o.err = errStale
 		return o
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 // looker reads one application's state on a server, with the monitor's account.
@@ -15,10 +17,10 @@ type looker struct {
 	app, node string
 	schemas   []string
 
-	// What the relay log held when it was last searched: searching is slow, and a
-	// stopped applier stands still.
-	searched string
-	clear    bool
+	// The search of the relay log behind the place where applying stopped.
+	stopped, at place
+	next        string // the file after the one that is read
+	found       bool   // something of this application
 }
 
 // look takes two round trips.
@@ -34,7 +36,7 @@ func (l *looker) look(ctx context.Context, conn driverConn) (sight, error) {
 	if err != nil {
 		return sight{}, err
 	}
-	s.feed, err = l.follow(ctx, conn)
+	s.feed, err = l.follow(ctx, conn, s.top.server == s.id)
 	return s, err
 }
 
@@ -55,8 +57,9 @@ func (l *looker) read(row []string) (s sight, err error) {
 	return s, err
 }
 
-// follow reads how this server follows the other.
-func (l *looker) follow(ctx context.Context, conn driverConn) (feed, error) {
+// follow reads how this server follows the other. Whoever is the writer is not about to
+// be promoted, so what it has not applied does not matter.
+func (l *looker) follow(ctx context.Context, conn driverConn, writer bool) (feed, error) {
 	table, err := ask(ctx, conn, "SHOW ALL SLAVES STATUS")
 	if err != nil || len(table.rows) == 0 {
 		return feed{lag: -1}, err
@@ -71,39 +74,49 @@ func (l *looker) follow(ctx context.Context, conn driverConn) (feed, error) {
 		f.lag = n
 	}
 	f.applied = covers(table.get("Gtid_Slave_Pos"), f.received)
-	if !f.applied && !f.applying && f.errno != 0 {
+	if !f.applied && !f.applying && f.errno != 0 && !writer {
 		f.applied, err = l.search(ctx, conn, table)
 	}
 	return f, err
 }
 
-// search reads on in the relay log where applying stopped.
-func (l *looker) search(ctx context.Context, conn driverConn, t table) (bool, error) {
-	from := t.get("Relay_Log_File") + ":" + t.get("Relay_Log_Pos") + ":" + t.get("Gtid_IO_Pos")
-	if from == l.searched {
-		return l.clear, nil
+// search reads on in the relay log where applying stopped, and reports whether nothing of
+// this application lies there. What it has read stays read, so canaries that come in cost
+// little; as long as it is not through, the answer is no.
+func (l *looker) search(ctx context.Context, conn driverConn, t table) (clear bool, err error) {
+	from := place{file: t.get("Relay_Log_File"), pos: t.get("Relay_Log_Pos")}
+	if from != l.stopped {
+		l.stopped, l.at, l.next, l.found = from, from, "", false
 	}
-	found := false
-	file, pos := t.get("Relay_Log_File"), t.get("Relay_Log_Pos")
-	for file != "" && !found {
-		next := ""
-		err := events(ctx, conn, "SHOW RELAYLOG EVENTS IN '"+file+"' FROM "+pos, func(e event) bool {
-			found = found || e.touches(l.schemas)
-			if e.kind == "Rotate" {
-				next, _, _ = strings.Cut(e.info, ";")
-			}
-			return !found
-		})
-		if err != nil {
+	if from.file == "" || l.found {
+		return false, nil
+	}
+	for stop := allowance(ctx, 1./3); !stop(); {
+		more, err := l.at.advance(ctx, conn, "RELAYLOG", l.take)
+		switch {
+		case err != nil && errors.As(err, new(*mysql.MySQLError)):
+			l.stopped = place{} // the log is another one by now
+			return false, nil
+		case err != nil || l.found:
 			return false, err
+		case more:
+		case l.next == "":
+			return true, nil
+		default:
+			l.at, l.next = place{file: l.next, pos: "4"}, ""
 		}
-		if next == file || !strings.Contains(next, "relay") {
-			next = "" // the other server's own rotation
-		}
-		file, pos = next, "4"
 	}
-	l.searched, l.clear = from, !found
-	return l.clear, nil
+	return false, nil
+}
+
+func (l *looker) take(e event) {
+	l.found = l.found || e.touches(l.schemas)
+	if e.kind == "Rotate" {
+		// Both logs' rotations are in it; the other server's has another name.
+		if name, _, _ := strings.Cut(e.info, ";"); name != l.at.file && strings.Contains(name, "relay") {
+			l.next = name
+		}
+	}
 }
 
 // table is a small result.

@@ -164,3 +164,77 @@ func TestTwoNamesForOneServerDoNotLockIt(t *testing.T) {
 		astray.stop()
 	})
 }
+
+// Force leads to a server that was in quarantine while the other one wrote.
+func TestForceRecordsWhatAServerInQuarantineSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSimWorld(rand.New(rand.NewPCG(1, 1)))
+		h, links := simHand(t, w)
+		w.set(func() { w.feed[1] = false })
+		must(t, links[0].commit(t.Context(), "tail"))
+		w.kill(0)
+		_, err := links[1].promote(t.Context(), 2, true, false)
+		must(t, err)
+		w.start(0)
+		w.set(func() { w.feed[1] = true })
+		tail := "from 0"
+		_, _, err = links[0].fence(t.Context(), epoch{2, 2, w.servers[1].epochs[2].gtid}, false, &tail)
+		must(t, err)
+		must(t, links[0].resume(t.Context()))
+		must(t, links[1].commit(t.Context(), "acknowledged in epoch 2"))
+		o := h.carry(t.Context(), &task{
+			kind: taskMove, to: Primary, epoch: epoch{3, 1, ""}, from: w.servers[1].top(), force: true, skipped: true, began: time.Now(),
+		})
+		must(t, o.err)
+		n := newSimNode(w, "a", h.timing)
+		time.Sleep(5 * time.Second)
+		n.stop()
+		if one, two := w.servers[0], w.servers[1]; one.rows["acknowledged in epoch 2"] || two.tail == "" || !two.quarantined {
+			t.Errorf("server 2: tail %q, quarantined %v", two.tail, two.quarantined)
+		}
+	})
+}
+
+// A node that was slow does not lock the writer of a later epoch.
+func TestLateMoveLeavesTheWriterOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSimWorld(rand.New(rand.NewPCG(1, 1)))
+		h, links := simHand(t, w)
+		_, _, err := links[0].fence(t.Context(), epoch{2, 2, ""}, true, nil)
+		must(t, err)
+		_, err = links[1].promote(t.Context(), 2, false, false)
+		must(t, err)
+		_, _, err = links[1].fence(t.Context(), epoch{3, 1, ""}, true, nil)
+		must(t, err)
+		_, err = links[0].promote(t.Context(), 3, false, false)
+		must(t, err)
+		o := h.carry(t.Context(), &task{
+			kind: taskMove, to: Secondary, epoch: epoch{2, 2, ""}, from: epoch{1, 1, ""}, planned: true, began: time.Now(),
+		})
+		if o.err == nil || w.servers[0].locked {
+			t.Errorf("%v; the writer is locked: %v", o.err, w.servers[0].locked)
+		}
+	})
+}
+
+// A promotion was cut short (a crash, a full disk) after its gate and before its epoch.
+func TestGateWithoutAnEpochDoesNotStopReplicationForGood(t *testing.T) {
+	t.Parallel()
+	d := newDuo(t, testbed.Options{})
+	d.tables(t)
+	two := d.pair.Servers[1]
+	n := d.node(t, "north", "n", Careful)
+	n.well(t, StatePrimary, 1)
+	two.SQL("USE hipaakit", "DO GET_LOCK('hipaakit:north', 1)", "SET SESSION binlog_format=STATEMENT", "REPLACE INTO hipaakit.gate VALUES ('north', 2)")
+	two.SQL("INSERT INTO south.note (text) VALUES ('flows')")
+	eventually(t, "the neighbour's row arrives", func() bool { return d.texts(t, "south", 1)["flows"] })
+	eventually(t, "north is well again", func() bool {
+		s := n.c.Status()
+		return s.State == StatePrimary && s.Epoch == 2 && !d.look(t, "north", 1).quarantined
+	})
+	n.write(t, "after")
+	two.AwaitCaughtUp(d.pair.Servers[0])
+	if !d.texts(t, "north", 2)["after"] || !d.look(t, "north", 2).locked {
+		t.Error("the pair is not as it was")
+	}
+}

@@ -53,6 +53,7 @@ type eye struct {
 	stalls  int
 	lost    bool // it misses writes of its own
 	defied  int  // fences in a row that it refused although it answers
+	resumed int  // how often it was told to go on after the gate, and is still there
 }
 
 func newPair(t timing, f Failback, kept memory, now time.Time) *pair {
@@ -80,6 +81,10 @@ func (p *pair) observe(r result) []Transition {
 func (p *pair) learn(r result) {
 	s := r.sight
 	p.ids[r.role] = s.id
+	// Names that were exchanged in the configuration: the other one's id is of before.
+	if o := r.role.other(); p.ids[o] == s.id && p.servers[o].health != HealthOK {
+		p.ids[o] = 0
+	}
 	eye := &p.eyes[r.role]
 	eye.lost = p.misses(r)
 	if !s.locked {
@@ -95,6 +100,9 @@ func (p *pair) learn(r result) {
 	open := s.top == p.highest && s.top.server == s.id && !s.locked
 	if _, both := p.view(r.role.other()); both || open {
 		p.vouched = true
+	}
+	if !s.feed.gated {
+		eye.resumed = 0
 	}
 	p.witness.look(p, r)
 }

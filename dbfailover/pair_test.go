@@ -139,8 +139,9 @@ func TestLowerServerThatCannotBeLockedFreezes(t *testing.T) {
 	p := serving(t)
 	open := func(s *sight) { s.locked = false } // with the lower epoch, and open
 	for range frozenAfter {
+		p.see(Primary)
 		p.see(Secondary, open)
-		p.now = p.now.Add(time.Minute)
+		p.now = p.now.Add(time.Second) // past the pause after a failure
 		task, _ := p.next(p.now)
 		if task == nil || task.kind != taskFence || task.to != Secondary {
 			t.Fatalf("%+v in %v", task, p.state)
@@ -151,7 +152,7 @@ func TestLowerServerThatCannotBeLockedFreezes(t *testing.T) {
 		t.Fatalf("%v: %s", p.state, p.reason)
 	}
 	p.see(Secondary, open)
-	p.now = p.now.Add(time.Minute)
+	p.now = p.now.Add(time.Second) // past the pause after a failure
 	task, _ := p.next(p.now)
 	if task == nil || task.kind != taskFence {
 		t.Fatalf("it gave up: %+v", task)
@@ -217,7 +218,7 @@ func TestServerIsNotJudgedByAPositionNobodyKnows(t *testing.T) {
 	// Once the position is known, it is judged after all.
 	p.see(Secondary, func(s *sight) { s.top, s.locked = epoch{2, 2, "1-1-9,2-2-11"}, false })
 	p.see(Primary, func(s *sight) { s.top, s.locked = epoch{2, 2, ""}, true })
-	p.now = p.now.Add(time.Minute)
+	p.now = p.now.Add(time.Second) // past the pause after a failure
 	if next, _ := p.next(p.now); next == nil || next.kind != taskFence || !next.judge || next.epoch.gtid != "1-1-9,2-2-11" {
 		t.Errorf("%+v, want it judged by the new writer's row", next)
 	}
@@ -249,8 +250,9 @@ func TestVetoOutlivesAPause(t *testing.T) {
 func TestFrozenEndsWhenTheLowerServerIsGone(t *testing.T) {
 	p := serving(t)
 	for range frozenAfter {
+		p.see(Primary)
 		p.see(Secondary, func(s *sight) { s.locked = false })
-		p.now = p.now.Add(time.Minute)
+		p.now = p.now.Add(time.Second) // past the pause after a failure
 		task, _ := p.next(p.now)
 		p.finish(task, outcome{err: errThreads, reached: true, ended: p.now})
 	}
@@ -276,7 +278,7 @@ func TestLowerServerThatIsLockedDoesNotFreeze(t *testing.T) {
 		for range 10 {
 			p.see(Secondary, func(s *sight) { s.top, s.locked = epoch{2, 2, "1-1-10,2-2-10"}, false })
 			p.see(Primary, func(s *sight) { s.locked = true })
-			p.now = p.now.Add(time.Minute)
+			p.now = p.now.Add(time.Second) // past the pause after a failure
 			if task, _ := p.next(p.now); task != nil && task.kind == taskFence {
 				p.finish(task, outcome{err: refused, reached: true, ended: p.now})
 			} else if task != nil {

@@ -20,6 +20,8 @@ type replicated struct {
 	wrong    [2][]string // what must not be, found after New
 
 	keeping sync.Mutex // held while the file is written
+	again   time.Time  // not before, after a failure; guarded by keeping
+	forgets bool       // the last try failed; guarded by the Connector's mutex
 }
 
 // newReplicated prepares the stations and the checks' way of looking.
@@ -71,11 +73,17 @@ func (r *replicated) inspect(limit time.Duration) error {
 	return errors.Join(found[:]...)
 }
 
+// leave gives up the hand's connections.
+func (r *replicated) leave() {
+	for _, s := range r.hand.stations {
+		s.leave()
+	}
+}
+
 // work runs the hand until ctx ends.
 func (c *Connector) handle(ctx context.Context) {
 	r := c.replicated
-	defer r.hand.stations[Primary].leave()
-	defer r.hand.stations[Secondary].leave()
+	defer r.leave()
 	for {
 		c.mu.Lock()
 		news := c.news
@@ -184,14 +192,23 @@ func (c *Connector) remember() {
 	now := memory{highest: r.pair.highest, ids: r.pair.ids}
 	vouched := r.pair.vouched
 	c.mu.Unlock()
-	if now == r.kept || !vouched || now.highest.number < r.kept.highest.number {
+	if now == r.kept || !vouched || now.highest.number < r.kept.highest.number || time.Now().Before(r.again) {
 		return
 	}
-	if err := now.keep(r.app); err != nil {
-		c.mu.Lock()
+	err := now.keep(r.app)
+	if err == nil {
+		r.kept = now
+	} else {
+		r.again = time.Now().Add(keepAgain)
+	}
+	c.mu.Lock()
+	if err != nil && !r.forgets {
 		c.pending = append(c.pending, forgetEntry())
-		c.mu.Unlock()
-		return
 	}
-	r.kept = now
+	r.forgets = err != nil
+	c.mu.Unlock()
 }
+
+// keepAgain is the pause before the epoch is written again to a folder that is gone or
+// full.
+const keepAgain = 5 * time.Second

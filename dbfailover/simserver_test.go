@@ -226,9 +226,12 @@ func nap(ctx context.Context, d time.Duration) error {
 
 func refusal(number uint16) error { return &mysql.MySQLError{Number: number, Message: "simulated"} }
 
-func (l *simLink) lock(ctx context.Context) (left int, at string, err error) {
+func (l *simLink) lock(ctx context.Context, number uint64) (left int, at string, err error) {
 	answer := new(string) // not at: it may be written when nobody waits
 	err = l.do(ctx, func(s *simServer) error {
+		if s.top().number > number {
+			return refusal(errOvertaken)
+		}
 		s.locked, *answer = true, l.world.at(l.i)
 		return nil
 	})
@@ -255,6 +258,9 @@ func (l *simLink) fence(ctx context.Context, e epoch, own bool, tail *string) (l
 		s.locked = true
 		if tail != nil {
 			s.judged = e.number
+		}
+		if s.tail == "" {
+			s.quarantined = false
 		}
 		if tail != nil && *tail != "" {
 			s.tail, s.quarantined = *tail, true
@@ -343,8 +349,11 @@ func (l *simLink) resume(ctx context.Context) error {
 	return l.do(ctx, func(s *simServer) error { s.gated = false; return nil })
 }
 
-func (l *simLink) lift(ctx context.Context) error {
+func (l *simLink) lift(ctx context.Context, number uint64) error {
 	return l.do(ctx, func(s *simServer) error {
+		if s.top().number > number {
+			return refusal(errOvertaken)
+		}
 		if s.tail != "" {
 			return refusal(errTainted)
 		}

@@ -13,9 +13,9 @@ import (
 // script do the work, each under the application's lock on that server, so that two
 // web nodes never act there at once.
 type station interface {
-	// lock keeps the application out for the moment, and answers how many of its
-	// threads are left and where the server stands.
-	lock(ctx context.Context) (left int, at string, err error)
+	// lock keeps the application out for the moment, if no epoch after this one has begun
+	// there, and answers how many of its threads are left and where the server stands.
+	lock(ctx context.Context, number uint64) (left int, at string, err error)
 	// fence keeps it out for good: the epoch is another server's. With own, the row's
 	// position is where this server stands once nobody is left. tail is what it wrote
 	// and the other one never got; nil, if nobody has looked.
@@ -31,8 +31,8 @@ type station interface {
 	position(ctx context.Context) (string, error)
 	// resume starts applying again after the gate.
 	resume(ctx context.Context) error
-	// lift ends the quarantine.
-	lift(ctx context.Context) error
+	// lift ends the quarantine of an epoch.
+	lift(ctx context.Context, number uint64) error
 	// beat writes the canary.
 	beat(ctx context.Context, n uint64) error
 	// refusals lists what is wrong with the application's account.
@@ -59,6 +59,7 @@ type server struct {
 	conn    driverConn
 	raw     net.Conn
 	session string // its number on the server
+	trail   trail
 }
 
 // open logs in, or uses the connection that is there.
@@ -120,8 +121,8 @@ func (s *server) kill(session string) {
 	}
 }
 
-func (s *server) lock(ctx context.Context) (left int, at string, err error) {
-	t, err := s.call(ctx, "CALL hipaakit.lock_"+s.app.Name+"()")
+func (s *server) lock(ctx context.Context, number uint64) (left int, at string, err error) {
+	t, err := s.call(ctx, "CALL hipaakit.lock_"+s.app.Name+"(?)", int64(number))
 	return leftAnd(t, err)
 }
 
@@ -181,8 +182,8 @@ func (s *server) tail(ctx context.Context, since string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("dbfailover: server id: %w", err)
 	}
-	found, err := tail(ctx, conn, uint32(n), since, s.app.Schemas)
-	if err != nil {
+	found, err := s.trail.find(ctx, conn, uint32(n), since, s.app.Schemas)
+	if err != nil && !errors.Is(err, errReading) {
 		s.leave()
 	}
 	return found, err
@@ -201,8 +202,8 @@ func (s *server) resume(ctx context.Context) error {
 	return err
 }
 
-func (s *server) lift(ctx context.Context) error {
-	_, err := s.call(ctx, "CALL hipaakit.lift_"+s.app.Name+"()")
+func (s *server) lift(ctx context.Context, number uint64) error {
+	_, err := s.call(ctx, "CALL hipaakit.lift_"+s.app.Name+"(?)", int64(number))
 	return err
 }
 

@@ -51,12 +51,21 @@ func TestAccountsThatCannotBeFencedAreRefused(t *testing.T) {
 	d := newDuo(t, testbed.Options{})
 	one := d.pair.Servers[0]
 	s := d.station(t, "north", 1)
+	one.SQL("SET sql_log_bin=0", "CREATE TABLE south.t (id INT)", "CREATE ROLE inner_role", "CREATE ROLE outer_role",
+		"GRANT READ_ONLY ADMIN ON *.* TO inner_role", "GRANT INSERT ON south.* TO inner_role", "GRANT inner_role TO outer_role")
 	for _, c := range []struct{ do, undo, want string }{
 		{"GRANT SUPER ON *.* TO north_app@'127.0.0.1'", "REVOKE SUPER ON *.* FROM north_app@'127.0.0.1'", "SUPER"},
 		{"GRANT CREATE USER ON *.* TO north_app@'127.0.0.1'", "REVOKE CREATE USER ON *.* FROM north_app@'127.0.0.1'", "CREATE USER"},
 		{"GRANT READ_ONLY ADMIN ON *.* TO north_app@'127.0.0.1'", "REVOKE READ_ONLY ADMIN ON *.* FROM north_app@'127.0.0.1'", "READ_ONLY ADMIN"},
 		{"CREATE DEFINER=north_app@'127.0.0.1' EVENT north.e ON SCHEDULE EVERY 1 DAY DO DO 1", "DROP EVENT north.e", "events"},
 		{"GRANT INSERT ON south.* TO north_app@'127.0.0.1'", "REVOKE INSERT ON south.* FROM north_app@'127.0.0.1'", "another application's schemas"},
+		{"GRANT SELECT, INSERT ON *.* TO north_app@'127.0.0.1'", "REVOKE SELECT, INSERT ON *.* FROM north_app@'127.0.0.1'", "on every schema"},
+		{"GRANT EXECUTE ON hipaakit.* TO north_app@'127.0.0.1'", "REVOKE EXECUTE ON hipaakit.* FROM north_app@'127.0.0.1'", "another application's schemas"},
+		{"GRANT EXECUTE ON PROCEDURE hipaakit.lock_south TO north_app@'127.0.0.1'", "REVOKE EXECUTE ON PROCEDURE hipaakit.lock_south FROM north_app@'127.0.0.1'", "procedures"},
+		{"GRANT INSERT ON south.t TO north_app@'127.0.0.1'", "REVOKE INSERT ON south.t FROM north_app@'127.0.0.1'", "another application's tables"},
+		{"GRANT INSERT ON spare.* TO north_app@'127.0.0.1'", "REVOKE INSERT ON spare.* FROM north_app@'127.0.0.1'", "not among the application's: spare"},
+		{"GRANT outer_role TO north_app@'127.0.0.1'", "REVOKE outer_role FROM north_app@'127.0.0.1'", "READ_ONLY ADMIN"},
+		{"GRANT inner_role TO north_app@'127.0.0.1'", "REVOKE inner_role FROM north_app@'127.0.0.1'", "another application's schemas"},
 		{"INSERT INTO hipaakit.owned VALUES ('south', 'north', 'north.%')", "DELETE FROM hipaakit.owned WHERE app='south' AND schema_name='north'", "belong to the application south"},
 	} {
 		one.SQL("SET sql_log_bin=0", c.do)
@@ -65,6 +74,62 @@ func TestAccountsThatCannotBeFencedAreRefused(t *testing.T) {
 			t.Errorf("after %q: %v, %v", c.do, list, err)
 		}
 		one.SQL("SET sql_log_bin=0", c.undo)
+		if list, err := s.refusals(t.Context()); err != nil || len(list) != 0 {
+			t.Errorf("after %q: %v, %v", c.undo, list, err)
+		}
+	}
+}
+
+// A server that was away is locked and has not heard of the epoch in use; one that was set
+// up anew has not either.
+func TestScriptOpensNoServer(t *testing.T) {
+	t.Parallel()
+	d := newDuo(t, testbed.Options{})
+	one := d.pair.Servers[0]
+	script, err := Statements(d.apps["north"], Install{PrimaryID: 1, Monitor: "north_mon@127.0.0.1"})
+	must(t, err)
+	one.SQL(script...)
+	if d.lockedOut(t, "north", 1) {
+		t.Error("run again, it locks the writer")
+	}
+	one.Kill()
+	_, err = d.station(t, "north", 2).promote(t.Context(), 2, true, false)
+	must(t, err)
+	one.Start()
+	one.SQL(append([]string{"SET sql_log_bin=0", "CREATE USER north_app@'127.0.0.0/255.0.0.0'"}, script...)...)
+	if !d.look(t, "north", 1).locked {
+		t.Error("run again, it opens a server that was away")
+	}
+	one.SQL("SET sql_log_bin=0", "DROP DATABASE hipaakit", "ALTER USER north_app@'127.0.0.1' ACCOUNT UNLOCK")
+	one.SQL(script...)
+	if !d.lockedOut(t, "north", 1) {
+		t.Error("a server that was set up anew is open")
+	}
+}
+
+func TestFenceKillsOnlyItsOwnAccount(t *testing.T) {
+	t.Parallel()
+	d := newDuo(t, testbed.Options{})
+	d.pair.Servers[0].SQL("SET sql_log_bin=0", "CREATE USER NORTH_APP@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('"+duoPassword+"') REQUIRE SSL")
+	conn, err := past{d.endpoint(t, "north", 1, "", login("NORTH_APP"))}.Connect(t.Context())
+	must(t, err)
+	defer conn.Close()
+	left, _, err := d.station(t, "north", 1).lock(t.Context(), 1)
+	must(t, err)
+	if _, err := ask(t.Context(), conn.(driverConn), "SELECT 1"); err != nil || left != 0 {
+		t.Errorf("another account's connection: %v; %d threads left", err, left)
+	}
+}
+
+func TestTailSeesCompressedStatements(t *testing.T) {
+	t.Parallel()
+	d := newDuo(t, testbed.Options{})
+	one := d.pair.Servers[0]
+	one.SQL("SET GLOBAL log_bin_compress=ON")
+	since := d.look(t, "north", 1).at
+	one.SQL("CREATE TABLE north.t (id INT COMMENT '" + strings.Repeat("x", 500) + "')")
+	if found, err := d.station(t, "north", 1).tail(t.Context(), since); err != nil || !strings.HasPrefix(found, "1 transactions") {
+		t.Errorf("tail %q, %v", found, err)
 	}
 }
 

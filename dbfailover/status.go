@@ -119,9 +119,15 @@ func (r *replicated) describe(s *Status, now time.Time) {
 	p := r.pair
 	s.App, s.Node, s.Vetoed = r.app.Name, r.app.Node, p.vetoed(now)
 	active, ok := p.view(p.active)
-	s.RPOZero = ok && p.state.serving() && active.semiSync
+	// Semi-sync is acknowledged by a relay log, also of a server that skips the rows.
+	standby, there := p.view(p.active.other())
+	s.RPOZero = ok && p.state.serving() && active.semiSync &&
+		there && standby.feed.receiving && !standby.quarantined && standby.tail == ""
 	if ok && active.neighbours > 0 {
 		s.Alarms = append(s.Alarms, "another application has the same writer: one server carries both")
+	}
+	if r.forgets {
+		s.Alarms = append(s.Alarms, "App.Folder cannot be written: after a restart the epoch in use is not known")
 	}
 	if p.twins() {
 		s.Alarms = append(s.Alarms, whyTwins)

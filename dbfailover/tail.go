@@ -2,38 +2,70 @@ package dbfailover
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// tail describes what the server with this id wrote to the schemas beyond the
-// position since, and how to look at it; nothing, if it wrote nothing. It is judged
-// by schema: canaries and other applications go on replicating and are no tail.
-func tail(ctx context.Context, conn driverConn, id uint32, since string, schemas []string) (string, error) {
+// trail is the search for a tail in a server's binary log: it goes on where it was, if it
+// is asked for the same position again.
+type trail struct {
+	since string // the part of the position that counts: of the server itself
+	at    place
+	search
+}
+
+// find describes what the server with this id wrote to the schemas beyond the position
+// since, and how to look at it; nothing, if it wrote nothing. It is judged by schema:
+// canaries and other applications go on replicating and are no tail. Where the time is
+// not enough, the error is errReading.
+func (t *trail) find(ctx context.Context, conn driverConn, id uint32, since string, schemas []string) (string, error) {
 	from, err := parsePosition(since)
 	if err != nil {
 		return "", err
 	}
-	logs, err := ask(ctx, conn, "SHOW BINARY LOGS")
+	files, err := binaryLogs(ctx, conn)
 	if err != nil {
 		return "", err
 	}
-	files := make([]string, len(logs.rows))
-	for i, row := range logs.rows {
-		files[i] = row[0]
-	}
-	first, err := startOf(ctx, conn, files, from)
-	if err != nil {
-		return "", err
-	}
-	var found finding
-	for _, file := range files[first:] {
-		s := search{from: from, id: id, schemas: schemas, found: &found}
-		if err := events(ctx, conn, "SHOW BINLOG EVENTS IN '"+file+"'", s.take); err != nil {
+	if t.since != from.of(id).String() || !slices.Contains(files, t.at.file) {
+		first, err := startOf(ctx, conn, files, from)
+		if err != nil {
 			return "", err
 		}
+		*t = trail{
+			since: from.of(id).String(), at: place{file: files[first], pos: "4"},
+			search: search{from: from, id: id, schemas: schemas, found: &finding{}},
+		}
 	}
-	return found.describe(since), nil
+	for stop := allowance(ctx, 0.8); !stop(); {
+		more, err := t.at.advance(ctx, conn, "BINLOG", t.take)
+		if err != nil {
+			t.at = place{} // from the start, then
+			return "", err
+		}
+		next := slices.Index(files, t.at.file) + 1
+		switch {
+		case more:
+		case next == len(files):
+			return t.found.describe(since), nil
+		default:
+			t.at = place{file: files[next], pos: "4"}
+		}
+	}
+	return "", errReading
+}
+
+func binaryLogs(ctx context.Context, conn driverConn) (files []string, err error) {
+	logs, err := ask(ctx, conn, "SHOW BINARY LOGS")
+	if err == nil && len(logs.rows) == 0 {
+		err = errors.New("dbfailover: the server has no binary log")
+	}
+	for _, row := range logs.rows {
+		files = append(files, row[0])
+	}
+	return files, err
 }
 
 // startOf returns the newest file that begins at or before the position: each file's
@@ -79,7 +111,7 @@ func orNothing(position string) string {
 	return position
 }
 
-// search walks through the events of one file. Transactions carry their GTID first.
+// search walks through the events. Transactions carry their GTID first.
 type search struct {
 	from    position
 	id      uint32
@@ -90,7 +122,7 @@ type search struct {
 	counted bool
 }
 
-func (s *search) take(e event) bool {
+func (s *search) take(e event) {
 	if e.kind == "Gtid" {
 		s.current, s.counted = "", false
 		_, name, _ := strings.Cut(e.info, "GTID ")
@@ -98,10 +130,10 @@ func (s *search) take(e event) bool {
 		if g, err := parseGTID(name); err == nil && e.server == s.id && g.sequence > s.from[g.domain].sequence {
 			s.current = name
 		}
-		return true
+		return
 	}
 	if s.current == "" || s.counted || !e.touches(s.schemas) {
-		return true
+		return
 	}
 	s.counted = true
 	s.found.transactions++
@@ -109,5 +141,4 @@ func (s *search) take(e event) bool {
 	if s.found.first == "" {
 		s.found.first, s.found.file = s.current, e.file
 	}
-	return true
 }

@@ -38,7 +38,10 @@ type task struct {
 	from    epoch // in force when the task began
 	planned bool  // give up rather than lose what is not replicated
 	force   bool  // an operator answers for it
-	judge   bool  // taskFence: the server was a writer before, look for its tail
+	// skipped: to has been in quarantine in the epoch from. It moved past what the other
+	// server wrote since, and has none of it.
+	skipped bool
+	judge   bool // taskFence: the server was a writer before, look for its tail
 	// hopeless: the other server has been dead for a while, so a short try is enough.
 	hopeless bool
 	reason   string
@@ -66,6 +69,7 @@ func (p *pair) next(now time.Time) (*task, []Transition) {
 		return nil, nil
 	}
 	t.from, t.began, p.task = p.highest, now, t
+	t.skipped = t.kind == taskMove && p.servers[t.to].sight.quarantined
 	if t.kind != taskMove {
 		return t, nil
 	}
@@ -102,12 +106,12 @@ func (p *pair) fresh(to Role) epoch {
 // needed goes through what keeps the servers in order, the most urgent first.
 func (p *pair) needed(now time.Time) *task {
 	owner, known := p.owner()
-	if !known {
+	if !known || !p.recent(now) {
 		return nil
 	}
 	for _, choice := range []*task{
 		p.failover(owner, now), p.fenceLower(), p.openOwner(owner, now), p.unlockOwner(owner, now),
-		p.resumeApplying(), p.liftQuarantine(owner), p.failbackTo(owner, now),
+		p.resumeApplying(owner), p.liftQuarantine(owner), p.failbackTo(owner, now),
 	} {
 		if choice != nil {
 			return choice
@@ -118,7 +122,7 @@ func (p *pair) needed(now time.Time) *task {
 
 func (p *pair) failover(owner Role, now time.Time) *task {
 	to := owner.other()
-	if !p.failing(owner, now) || p.unfit(to, now) != "" || now.Before(p.witness.until) || !p.recent(now) {
+	if !p.failing(owner, now) || p.unfit(to, now) != "" || now.Before(p.witness.until) {
 		return nil
 	}
 	return &task{
@@ -128,15 +132,26 @@ func (p *pair) failover(owner Role, now time.Time) *task {
 }
 
 // recent reports whether what is known of both servers is of now. After a pause of this
-// process (a stopped machine) the failures are still counted, and the veto has run out;
-// the next look at the other server shows whether it is to be renewed.
+// process (a stopped machine) the failures are still counted, a veto has run out, and a
+// server that was locked at its boot may not be the writer any more; the next looks tell.
 func (p *pair) recent(now time.Time) bool {
-	limit := slowest + 2*p.timing.timeout
-	return now.Sub(p.servers[Primary].ended) <= limit && now.Sub(p.servers[Secondary].ended) <= limit
+	for _, h := range p.servers {
+		pause := 2 * slowest
+		if h.health == HealthOK {
+			pause = 2 * p.timing.interval
+		}
+		if now.Sub(h.ended) > pause+2*p.timing.timeout {
+			return false
+		}
+	}
+	return true
 }
 
 // twins reports whether both names lead to one server.
-func (p *pair) twins() bool { return p.ids[Primary] != 0 && p.ids[Primary] == p.ids[Secondary] }
+func (p *pair) twins() bool {
+	a, b := &p.servers[Primary], &p.servers[Secondary]
+	return a.health == HealthOK && b.health == HealthOK && a.sight.known && a.sight.id == b.sight.id
+}
 
 // fenceLower tells the server that does not own the highest epoch.
 func (p *pair) fenceLower() *task {
@@ -146,7 +161,7 @@ func (p *pair) fenceLower() *task {
 	}
 	to := owner.other()
 	s, ok := p.view(to)
-	if !ok || s.top.number == p.highest.number && s.locked && !p.unjudged(s) {
+	if !ok || s.id == p.highest.server || s.top.number == p.highest.number && s.locked && !p.unjudged(s) {
 		return nil
 	}
 	// Without a position all that it ever wrote would be its tail: later, then.
@@ -166,15 +181,16 @@ func (p *pair) unjudged(s sight) bool {
 // the one that it names does not know.
 func (p *pair) openOwner(owner Role, now time.Time) *task {
 	s, ok := p.view(owner)
-	if !ok || s.top.number >= p.highest.number || s.tail != "" || p.lost(owner) {
+	if !ok || s.top.number >= p.highest.number {
 		return nil
 	}
-	if covers(s.at, p.highest.gtid) {
+	if s.tail == "" && !p.lost(owner) && covers(s.at, p.highest.gtid) {
 		return &task{kind: taskOpen, to: owner, epoch: p.highest}
 	}
-	// It never gets there: the one that was fenced for it takes the next epoch.
+	// It never gets there, or has been judged meanwhile: the one that was fenced for it
+	// takes the next epoch. It wrote last, so its quarantine does not matter.
 	if other := owner.other(); now.Sub(p.doubted) >= p.timing.doubt && p.eyes[other].defied == 0 {
-		if o, ok := p.view(other); ok && o.tail == "" && !o.quarantined {
+		if o, ok := p.view(other); ok && o.tail == "" {
 			return &task{kind: taskMove, to: other, planned: true, epoch: p.fresh(other),
 				reason: owner.String() + ": has not reached the epoch's position"}
 		}
@@ -196,13 +212,35 @@ func (p *pair) unlockOwner(owner Role, now time.Time) *task {
 	return &task{kind: taskUnlock, to: owner, epoch: p.highest}
 }
 
-func (p *pair) resumeApplying() *task {
+func (p *pair) resumeApplying(owner Role) *task {
 	for _, r := range []Role{Primary, Secondary} {
-		if s, ok := p.view(r); ok && s.feed.gated && s.top.number == p.highest.number {
+		s, ok := p.view(r)
+		if !ok || !s.feed.gated || s.top.number != p.highest.number {
+			continue
+		}
+		if p.eyes[r].resumed < fruitless {
 			return &task{kind: taskResume, to: r, epoch: p.highest}
 		}
+		return p.outdoGate(owner)
 	}
 	return nil
+}
+
+// fruitless is how often resuming is tried before the gate is taken for one without an
+// epoch.
+const fruitless = 3
+
+// outdoGate begins another epoch on the same server. A promotion that was cut short after
+// its gate and before its row leaves a gate that no epoch opens, and replication stands
+// for all applications. A new number is at least the gate's.
+func (p *pair) outdoGate(owner Role) *task {
+	s, both := p.view(owner)
+	if _, ok := p.view(owner.other()); !ok || !both || !p.open(owner) {
+		return nil
+	}
+	e := p.fresh(owner)
+	e.gtid = s.at
+	return &task{kind: taskFence, to: owner.other(), epoch: e}
 }
 
 // liftQuarantine ends the writer's: once the old server is fenced and has no tail, or
@@ -314,8 +352,11 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 		p.cool = o.ended.Add(p.timing.cool)
 	}
 	switch {
+	case t.kind == taskResume && o.err == nil:
+		p.eyes[t.to].resumed++
 	case t.kind == taskFence && o.err == nil:
-		p.eyes[t.to].defied = 0
+		p.eyes[t.to].defied, p.eyes[t.to].resumed = 0, 0
+		p.eyes[t.to.other()].resumed = 0
 	case t.kind == taskFence && o.reached && !overtaken(o.err) && p.mayWrite(t.to, o.err):
 		p.eyes[t.to].defied++
 	case t.kind == taskMove && o.err != nil:

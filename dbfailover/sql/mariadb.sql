@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS hipaakit.epoch (
 CREATE TABLE IF NOT EXISTS hipaakit.quarantine (
   app VARCHAR(32) PRIMARY KEY, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
 //
+-- The patterns that this script's procedures have set: those of schemas that an
+-- application had before, too.
+CREATE TABLE IF NOT EXISTS hipaakit.ignored (pattern VARCHAR(160) PRIMARY KEY) ENGINE=InnoDB
+//
 -- Applications of which this server holds writes that the other one never got.
 CREATE TABLE IF NOT EXISTS hipaakit.taint (
   app VARCHAR(32) PRIMARY KEY, number BIGINT UNSIGNED NOT NULL, tail TEXT NOT NULL,
@@ -84,21 +88,22 @@ BEGIN
 END
 //
 -- Kills until nobody is left for two looks in a row, for two seconds at most: a login
--- that was let in just before the lock shows up under its name a moment later.
+-- that was let in just before the lock shows up under its name a moment later. The list
+-- of processes compares names without case; accounts do not.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.evict(p_user VARCHAR(80), OUT p_left INT)
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_quiet INT DEFAULT 0;
   DECLARE v_end DOUBLE DEFAULT UNIX_TIMESTAMP(SYSDATE(3)) + 2;
   REPEAT
-    FOR t IN (SELECT ID FROM information_schema.PROCESSLIST WHERE USER = p_user) DO
+    FOR t IN (SELECT ID FROM information_schema.PROCESSLIST WHERE USER = p_user COLLATE utf8mb4_bin) DO
       BEGIN
         DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; -- it ended by itself
         KILL HARD CONNECTION t.ID;
       END;
     END FOR;
     DO SLEEP(0.002);
-    SELECT COUNT(*) INTO p_left FROM information_schema.PROCESSLIST WHERE USER = p_user;
+    SELECT COUNT(*) INTO p_left FROM information_schema.PROCESSLIST WHERE USER = p_user COLLATE utf8mb4_bin;
     SET v_quiet = IF(p_left = 0, v_quiet + 1, 0);
   UNTIL v_quiet = 2 OR UNIX_TIMESTAMP(SYSDATE(3)) > v_end END REPEAT;
 END
@@ -115,13 +120,15 @@ BEGIN
   DECLARE v_running INT;
   SET v_now = @@GLOBAL.replicate_wild_ignore_table, v_next = CONCAT(',', v_now, ',');
   SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
-  FOR o IN (SELECT pattern FROM hipaakit.owned) DO
+  FOR o IN (SELECT pattern FROM hipaakit.owned UNION SELECT pattern FROM hipaakit.ignored) DO
     SET v_next = REPLACE(v_next, CONCAT(',', o.pattern, ','), ',');
   END FOR;
   FOR o IN (SELECT pattern FROM hipaakit.owned JOIN hipaakit.quarantine USING (app)) DO
     SET v_next = CONCAT(v_next, o.pattern, ',');
   END FOR;
   SET v_next = TRIM(BOTH ',' FROM v_next);
+  DELETE FROM hipaakit.ignored;
+  INSERT IGNORE INTO hipaakit.ignored SELECT pattern FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
   IF v_next <> v_now THEN
     SELECT COUNT(*) INTO v_running FROM information_schema.PROCESSLIST WHERE COMMAND = 'Slave_SQL';
     IF v_running > 0 THEN STOP SLAVE SQL_THREAD; END IF;
@@ -163,6 +170,8 @@ DELETE FROM hipaakit.owned WHERE app = '{{.App}}'
 INSERT INTO hipaakit.owned VALUES {{.Owned}}
 //
 -- The first epoch names the primary, on both servers; nothing else ever does by itself.
+SET @hipaakit_first = NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}')
+//
 INSERT INTO hipaakit.epoch (app, number, server, gtid)
   SELECT '{{.App}}', 1, {{.PrimaryID}}, '' FROM DUAL
   WHERE NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}')
@@ -195,25 +204,47 @@ BEGIN
   REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, p_node, p_beat);
 END
 //
--- What a web node refuses to work with, one row each.
+-- What a web node refuses to work with, one row each. Rights count through roles as well.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.check_{{.App}}()
 SQL SECURITY DEFINER
-SELECT CONCAT('the account has the right ', PRIVILEGE_TYPE) FROM information_schema.USER_PRIVILEGES
-  WHERE PRIVILEGE_TYPE IN ('SUPER', 'CREATE USER', 'READ_ONLY ADMIN', 'READ ONLY ADMIN', 'SET USER')
-  AND SUBSTRING_INDEX(SUBSTRING_INDEX(GRANTEE, '''', 2), '''', -1) IN
-    (SELECT {{.User}} UNION SELECT Role FROM mysql.roles_mapping WHERE User = {{.User}})
+WITH RECURSIVE who (name) AS (
+  SELECT CAST({{.User}} AS CHAR(128) CHARACTER SET utf8mb4) COLLATE utf8mb4_bin UNION
+  SELECT CAST(m.Role AS CHAR(128) CHARACTER SET utf8mb4) COLLATE utf8mb4_bin FROM mysql.roles_mapping m JOIN who ON m.User = who.name),
+foreign_schema (name) AS (
+  SELECT schema_name COLLATE utf8mb4_bin FROM hipaakit.owned WHERE app <> '{{.App}}' UNION
+  SELECT CONVERT('hipaakit' USING utf8mb4) COLLATE utf8mb4_bin),
+-- The bits of mysql.global_priv: information_schema shows no rights of roles.
+named (bit, privilege) AS (VALUES (1, 'INSERT'), (2, 'UPDATE'), (3, 'DELETE'), (4, 'CREATE'), (5, 'DROP'), (13, 'ALTER'),
+  (15, 'SUPER'), (18, 'EXECUTE'), (24, 'ALTER ROUTINE'), (25, 'CREATE USER'), (26, 'EVENT'), (27, 'TRIGGER'),
+  (30, 'SET USER'), (33, 'READ_ONLY ADMIN')),
+held (privilege) AS (
+  SELECT privilege FROM mysql.global_priv JOIN who ON User = who.name
+    JOIN named ON (CAST(IFNULL(JSON_VALUE(Priv, '$.access'), 0) AS UNSIGNED) >> bit) & 1 = 1)
+SELECT CONCAT('the account has the right ', privilege) FROM held
+  WHERE privilege IN ('SUPER', 'CREATE USER', 'READ_ONLY ADMIN', 'SET USER')
+UNION SELECT CONCAT('the account has the right ', privilege, ' on every schema, another application''s too') FROM held
+  WHERE privilege NOT IN ('SUPER', 'CREATE USER', 'READ_ONLY ADMIN', 'SET USER')
 UNION SELECT 'the account owns events' FROM mysql.event WHERE SUBSTRING_INDEX(definer, '@', 1) = {{.User}}
 UNION SELECT CONCAT('its schemas also belong to the application ', o.app) FROM hipaakit.owned o
   JOIN hipaakit.owned mine USING (schema_name) WHERE mine.app = '{{.App}}' AND o.app <> '{{.App}}'
 UNION SELECT CONCAT('its account also belongs to the application ', name) FROM hipaakit.app
   WHERE user = {{.User}} AND name <> '{{.App}}'
-UNION SELECT 'the account has rights on another application''s schemas' FROM mysql.db
-  JOIN hipaakit.owned o ON o.app <> '{{.App}}' AND o.schema_name LIKE Db
-  WHERE User = {{.User}} AND (Insert_priv = 'Y' OR Update_priv = 'Y' OR Delete_priv = 'Y')
+UNION SELECT 'the account has rights on another application''s schemas' FROM mysql.db JOIN who ON User = who.name
+  JOIN foreign_schema f ON f.name LIKE Db
+  WHERE 'Y' IN (Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Alter_priv, Trigger_priv, Event_priv, Execute_priv)
+UNION SELECT 'the account has rights on another application''s tables' FROM mysql.tables_priv JOIN who ON User = who.name
+  JOIN foreign_schema f ON f.name = Db WHERE Table_priv RLIKE 'Insert|Update|Delete|Create|Drop|Alter|Trigger'
+UNION SELECT 'the account has rights on another application''s procedures' FROM mysql.procs_priv JOIN who ON User = who.name
+  JOIN foreign_schema f ON f.name = Db
+UNION SELECT CONCAT('the account may write to a schema that is not among the application''s: ', Db) FROM mysql.db JOIN who ON User = who.name
+  WHERE 'Y' IN (Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Alter_priv, Trigger_priv, Event_priv)
+  AND NOT EXISTS (SELECT 1 FROM hipaakit.owned WHERE app = '{{.App}}' AND schema_name = CONVERT(REPLACE(Db, '\\_', '_') USING utf8mb4) COLLATE utf8mb4_bin)
 UNION SELECT 'the account does not exist' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = {{.User}})
 //
--- Locks the application out. Answers how many threads are left, and the position.
-CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lock_{{.App}}()
+-- Locks the application out, if no epoch after p_number has begun here: a node that was
+-- slow would otherwise lock the writer of a later one. Answers how many threads are left,
+-- and the position.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lock_{{.App}}(p_number BIGINT UNSIGNED)
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
@@ -221,6 +252,9 @@ BEGIN
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
+  END IF;
+  IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number > p_number) THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
   END IF;
   CALL hipaakit.set_lock({{.User}}, TRUE);
   CALL hipaakit.evict({{.User}}, v_left);
@@ -257,6 +291,10 @@ BEGIN
     IF p_tail <> '' THEN
       REPLACE INTO hipaakit.taint (app, number, tail) VALUES ('{{.App}}', p_number, p_tail);
       CALL hipaakit.set_quarantine('{{.App}}', TRUE);
+    END IF;
+    -- It may be in quarantine from an epoch of its own. From the gate on it has to follow.
+    IF NOT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}') THEN
+      CALL hipaakit.set_quarantine('{{.App}}', FALSE);
     END IF;
     IF p_tail IS NOT NULL THEN
       REPLACE INTO hipaakit.judged VALUES ('{{.App}}', p_number);
@@ -327,15 +365,24 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.resume_{{.App}}(
 SQL SECURITY DEFINER
 START SLAVE SQL_THREAD
 //
--- Takes over the application's schemas from the other server again.
-CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lift_{{.App}}()
+-- Takes over the application's schemas from the other server again, if the epoch is still
+-- p_number: a later one's quarantine holds off another tail.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lift_{{.App}}(p_number BIGINT UNSIGNED)
 SQL SECURITY DEFINER
 BEGIN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
+  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
+  END IF;
+  IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number > p_number) THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
+  END IF;
   IF EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}') THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
   END IF;
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);
+  DO RELEASE_LOCK('hipaakit:{{.App}}');
 END
 //
 -- For the administrator alone, once the schemas here equal those of the other server.
@@ -353,5 +400,12 @@ END
 {{end -}}
 GRANT SLAVE MONITOR, BINLOG MONITOR ON *.* TO {{.Monitor}}
 //
--- Only the writer lets the application in.
-CALL hipaakit.set_lock({{.User}}, @@server_id <> (SELECT server FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1))
+CALL hipaakit.refilter()
+//
+-- No script opens a server: a later epoch may be in use on the other one. The web nodes
+-- open the writer, once they have read both. Run again, it leaves a writer open, and locks
+-- hosts of the account that are new where the others are locked.
+SET @hipaakit_locked = EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = {{.User}}
+  AND JSON_VALUE(Priv, '$.account_locked'))
+//
+EXECUTE IMMEDIATE IF(@hipaakit_first OR @hipaakit_locked, CONCAT('CALL hipaakit.set_lock(', QUOTE({{.User}}), ', TRUE)'), 'DO 0')
