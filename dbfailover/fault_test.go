@@ -30,7 +30,7 @@ func newScene(t *testing.T, timers Timers, o testbed.Options) *scene {
 	s := &scene{duo: newDuo(t, o), timers: timers, acked: map[string]bool{}, failed: map[string]error{}, end: make(chan struct{})}
 	s.tables(t)
 	s.a, s.b = s.node(t, "north", "a", timers), s.node(t, "north", "b", timers)
-	s.south = s.node(t, "south", "s", timers)
+	s.south = s.node(t, "south", "s", Careful) // it shall notice nothing, a busy machine included
 	for _, n := range []*webNode{s.a, s.b, s.south} {
 		n.well(t, StatePrimary, 1)
 	}
@@ -84,6 +84,9 @@ func (s *scene) stop() {
 func (s *scene) judge(t *testing.T, writer int, neighbourErrors bool) {
 	t.Helper()
 	s.stop()
+	eventually(t, "both servers know the epoch, and the tail", func() bool {
+		return s.look(t, "north", 1).top.number == s.look(t, "north", 2).top.number
+	})
 	rows, other := s.texts(t, "north", writer), s.texts(t, "north", 3-writer)
 	tainted := s.look(t, "north", 3-writer).tail != ""
 	wrong := 0

@@ -67,6 +67,9 @@ func (h *hand) do(ctx context.Context, call func(context.Context) error) error {
 // fence tells a server that it is not the writer any more. What it wrote and the other
 // one never got is found first, while nobody can add to it.
 func (h *hand) fence(ctx context.Context, s station, t *task) error {
+	if t.lost {
+		return h.bar(ctx, s, t.epoch, new(tailLost))
+	}
 	if !t.judge {
 		return h.bar(ctx, s, t.epoch, nil)
 	}
@@ -147,6 +150,9 @@ func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 	if err != nil {
 		return h.withoutOld(ctx, t, o, err)
 	}
+	if t.lost {
+		return h.leaveBehind(ctx, t, o)
+	}
 	if err := h.reach(ctx, to, at); err != nil {
 		if t.planned {
 			return h.undo(ctx, t, o, err)
@@ -208,18 +214,25 @@ func (h *hand) withoutOld(ctx context.Context, t *task, o outcome, err error) ou
 	return o
 }
 
+// tailLost taints a server that was restored from an old copy, or lost writes in a crash. It
+// gives numbers again that are in use, so a moment later nothing tells it from a server
+// that has all; only an administrator can mend it.
+const tailLost = "it lacks writes of its own, as after a restore from an old copy: set it up anew from the other server"
+
 // leaveBehind promotes a server that cannot get all that the old one has: the old one
 // is fenced, and its tail judged now, while both can be read.
 func (h *hand) leaveBehind(ctx context.Context, t *task, o outcome) outcome {
 	from, to := h.stations[t.to.other()], h.stations[t.to]
-	found := ""
-	o.err = h.do(ctx, func(ctx context.Context) error {
-		at, err := to.position(ctx)
-		if err == nil {
-			found, err = from.tail(ctx, at)
-		}
-		return err
-	})
+	found := tailLost
+	if !t.lost {
+		o.err = h.do(ctx, func(ctx context.Context) error {
+			at, err := to.position(ctx)
+			if err == nil {
+				found, err = from.tail(ctx, at)
+			}
+			return err
+		})
+	}
 	if o.err == nil {
 		o.err = h.bar(ctx, from, t.epoch, &found)
 	}

@@ -19,13 +19,19 @@ func TestMoveDecidedLongAgoIsNotCarriedOut(t *testing.T) {
 			h.stations[i] = &simLink{world: w, node: "n", i: i, cut: func() bool { return false }}
 		}
 		w.kill(0)
-		task := &task{kind: taskMove, to: Secondary, epoch: epoch{2, 2, ""}, hopeless: true, began: time.Now().Add(-time.Minute)}
-		if o := h.carry(t.Context(), task); !errors.Is(o.err, errStale) || !w.servers[1].locked {
+		move := &task{kind: taskMove, to: Secondary, epoch: epoch{2, 2, ""}, hopeless: true, began: time.Now().Add(-time.Minute)}
+		if o := h.carry(t.Context(), move); !errors.Is(o.err, errStale) || !w.servers[1].locked {
 			t.Errorf("carried out: %v", o.err)
 		}
-		task.began = time.Now()
-		if o := h.carry(t.Context(), task); o.err != nil || w.servers[1].locked {
+		move.began = time.Now()
+		if o := h.carry(t.Context(), move); o.err != nil || w.servers[1].locked {
 			t.Errorf("in time: %v", o.err)
+		}
+		// Server 1 is back, locked, and was the writer when this node was stopped.
+		w.start(0)
+		old := &task{kind: taskUnlock, to: Primary, epoch: epoch{1, 1, ""}, from: epoch{1, 1, ""}, began: time.Now().Add(-time.Minute)}
+		if o := h.carry(t.Context(), old); !errors.Is(o.err, errStale) || !w.servers[0].locked {
+			t.Errorf("an old epoch was opened: %v", o.err)
 		}
 	})
 }

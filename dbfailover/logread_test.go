@@ -25,7 +25,7 @@ func TestTailIsFoundInPieces(t *testing.T) {
 	d := newDuo(t, testbed.Options{})
 	d.tables(t)
 	one := d.pair.Servers[0]
-	one.SQL(append(fill("north"), "CALL north.fill(50000)")...)
+	one.SQL(append(fill("north"), "CALL north.fill(150000)")...)
 	since := d.look(t, "north", 1).at
 	one.SQL("INSERT INTO north.note (text) VALUES ('tail')", "FLUSH BINARY LOGS", "INSERT INTO north.note (text) VALUES ('more')")
 	s := d.station(t, "north", 1)
@@ -34,7 +34,7 @@ func TestTailIsFoundInPieces(t *testing.T) {
 	tries, found := 0, ""
 	for {
 		tries++
-		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 		found, err = s.tail(ctx, since)
 		cancel()
 		if err == nil {
@@ -74,9 +74,7 @@ func TestNeighboursBrokenReplicationMovesNobody(t *testing.T) {
 	eventually(t, "it is broken", func() bool { return d.look(t, "south", 1).feed.errno == 1062 })
 	two.SQL("CALL south.fill(100000)")
 	time.Sleep(4 * time.Second) // what a switch takes, and more
-	if s := n.c.Status(); s.Epoch != 1 || s.State != StatePrimary || s.Entered[StateSuspect] > 0 {
-		t.Fatalf("north in %v, epoch %d (%s)", s.State, s.Epoch, s.Reason)
-	}
+	n.well(t, StatePrimary, 1)
 	// The same seen from a server that may have to take over: it is not north's, so it is fit.
 	one.SQL("SET GLOBAL replicate_wild_ignore_table=''")
 	l := &looker{app: "south", node: "test", schemas: d.apps["south"].Schemas}

@@ -138,6 +138,15 @@ func (p *pair) open(r Role) bool {
 	return ok && s.top.number == p.highest.number && s.top.server == s.id && p.highest.server == s.id && !s.locked
 }
 
+// sings reports whether a canary may be written to a server: not before it has been seen,
+// and compared with the other one if that answers. A canary on a server that was restored
+// from an old copy takes one of the numbers that it lacks, and with them goes the evidence.
+func (p *pair) sings(r Role) bool {
+	_, ok := p.view(r)
+	o := p.servers[r.other()]
+	return ok && !p.eyes[r].lost && (o.sight.known || o.misses >= p.timing.fall)
+}
+
 // lost reports whether the server misses writes of its own that the other one has.
 func (p *pair) lost(r Role) bool {
 	_, ok := p.view(r)

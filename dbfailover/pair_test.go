@@ -323,3 +323,41 @@ func TestConflictThatALaterEpochDecidedDoesNotFreeze(t *testing.T) {
 		t.Errorf("%v: %s", p.state, p.reason)
 	}
 }
+
+// Primary and Secondary were exchanged in the configuration, the file on disk has the old
+// ids, and the other server is away.
+func TestExchangedNamesDoNotFenceTheWriter(t *testing.T) {
+	p := newPanel(t, memory{highest: epoch{1, 1, ""}, ids: [2]uint32{1, 2}})
+	for range 40 {
+		p.see(Secondary, func(s *sight) { s.id, s.top, s.locked = 1, epoch{1, 1, ""}, false })
+		p.check(Primary, HealthDead, sight{})
+		if task, _ := p.next(p.now); task != nil {
+			t.Fatalf("the only writer, open in its own epoch: %v on the %v in %v", task.kind, task.to, p.state)
+		}
+	}
+	if p.state != StateSecondary {
+		t.Errorf("%v: %s", p.state, p.reason)
+	}
+}
+
+// A server that was restored from an old copy is tainted for it: a moment later its position
+// has passed what it lacks.
+func TestServerThatLostWritesIsTainted(t *testing.T) {
+	p := serving(t)
+	p.see(Secondary, func(s *sight) { s.feed.received = "1-1-20,2-2-10" })
+	p.see(Primary, func(s *sight) { s.locked = true })
+	if p.sings(Primary) || !p.sings(Secondary) {
+		t.Error("a canary would hide it")
+	}
+	p.see(Secondary, func(s *sight) { s.at, s.feed.received = "1-1-20,2-2-10", "1-1-20,2-2-10" })
+	task, _ := p.next(p.now)
+	if task == nil || task.kind != taskMove || task.to != Secondary || !task.lost {
+		t.Fatalf("%+v in %v: %s", task, p.state, p.reason)
+	}
+	p.finish(task, outcome{epoch: epoch{2, 2, "1-1-20,2-2-11"}, ended: p.now})
+	p.see(Secondary, func(s *sight) { s.at, s.top, s.locked = "1-1-20,2-2-11", epoch{2, 2, "1-1-20,2-2-11"}, false })
+	p.see(Primary, func(s *sight) { s.top, s.locked = epoch{2, 2, ""}, true })
+	if task, _ = p.next(p.now); task == nil || task.kind != taskFence || !task.lost {
+		t.Errorf("not tainted yet: %+v", task)
+	}
+}

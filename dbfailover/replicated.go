@@ -126,28 +126,39 @@ func (c *Connector) sing(ctx context.Context, role Role) {
 	var inspected time.Time
 	defer s.leave()
 	for {
-		began := time.Now()
-		limited, cancel := context.WithTimeout(ctx, c.timing.stall/2)
-		err := s.beat(limited, beat)
-		cancel()
-		if ctx.Err() != nil {
-			return
-		}
-		beat++
-		c.mu.Lock()
-		c.apply(c.replicated.pair.beat(role, err == nil, cannotWrite(err), began, time.Now()))
-		c.mu.Unlock()
-		c.flush()
-		if err == nil && time.Since(inspected) > inspectEvery {
+		if c.canary(ctx, role, beat) && time.Since(inspected) > inspectEvery {
 			inspected = time.Now()
 			c.inspect(ctx, role, s)
 		}
+		beat++
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(c.timing.beat):
 		}
 	}
+}
+
+// canary writes one, if it may, and reports whether it arrived.
+func (c *Connector) canary(ctx context.Context, role Role, beat uint64) bool {
+	began := time.Now()
+	c.mu.Lock()
+	may := c.replicated.pair.sings(role)
+	c.mu.Unlock()
+	if !may {
+		return false
+	}
+	limited, cancel := context.WithTimeout(ctx, c.timing.stall/2)
+	err := c.replicated.canaries[role].beat(limited, beat)
+	cancel()
+	if ctx.Err() != nil {
+		return false
+	}
+	c.mu.Lock()
+	c.apply(c.replicated.pair.beat(role, err == nil, cannotWrite(err), began, time.Now()))
+	c.mu.Unlock()
+	c.flush()
+	return err == nil
 }
 
 // inspectEvery is how often a server is asked what its account may do: rights can be

@@ -63,8 +63,13 @@ func playPair(t *testing.T, seed uint64, f faults) int {
 		p.nodes = append(p.nodes, newSimNode(p.world, fmt.Sprintf("n%d", i), times))
 	}
 	time.Sleep(2 * time.Second)
-	for range 12 {
-		time.Sleep(time.Duration(rng.IntN(5000)) * time.Millisecond)
+	// Few faults with time to recover, or many that meet in the middle of a recovery.
+	rounds, apart := 12, 5000
+	if seed/2%2 == 1 {
+		rounds, apart = 60, 900
+	}
+	for range rounds {
+		time.Sleep(time.Duration(rng.IntN(apart)) * time.Millisecond)
 		p.disturb()
 	}
 	p.heal()
@@ -135,6 +140,7 @@ func (p *pairSchedule) judge() {
 		n.mu.Unlock()
 	}
 	p.rows(writer)
+	p.same(writer)
 	p.order()
 	if p.t.Failed() {
 		p.describe()
@@ -185,6 +191,26 @@ func (p *pairSchedule) describe() {
 	for _, n := range p.nodes {
 		for _, c := range n.seen[max(0, len(n.seen)-12):] {
 			p.t.Logf("%s %v: %v -> %v, %v, epoch %d: %s", n.name, c.At.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), c.From, c.To, c.Active, c.Epoch, c.Reason)
+		}
+	}
+}
+
+// same: an untainted server has no row that the writer lacks, nor the other way round.
+func (p *pairSchedule) same(writer int) {
+	a, b := p.world.servers[writer], p.world.servers[1-writer]
+	if b.tail != "" || b.quarantined {
+		return
+	}
+	for row := range b.rows {
+		if !a.rows[row] {
+			p.t.Errorf("%q is on server %d alone, which is not tainted; writer %d", row, b.id, a.id)
+			return
+		}
+	}
+	for row := range a.rows {
+		if !b.rows[row] && b.applied == b.received && b.received == len(a.own) {
+			p.t.Errorf("%q is on the writer %d alone (quarantined %v)", row, a.id, a.quarantined)
+			return
 		}
 	}
 }

@@ -84,6 +84,13 @@ func (n *simNode) check(ctx context.Context, role Role) {
 
 func (n *simNode) sing(ctx context.Context, role Role) {
 	for ctx.Err() == nil {
+		n.mu.Lock()
+		may := n.pair.sings(role)
+		n.mu.Unlock()
+		if !may {
+			_ = nap(ctx, n.timing.beat)
+			continue
+		}
 		began := time.Now()
 		limited, cancel := context.WithTimeout(ctx, n.timing.stall/2)
 		err := n.links[role].beat(limited, 0)

@@ -87,9 +87,11 @@ func (w *simWorld) replicate() {
 			continue
 		}
 		if w.feed[i] && other.up && !other.paused {
-			s.received = len(other.own)
+			if n := len(other.own) - s.received; n > 0 {
+				s.received += w.rng.IntN(n + 1)
+			}
 		}
-		for s.applied < s.received && !s.gated {
+		for s.applied < s.received && !s.gated && w.rng.IntN(4) > 0 {
 			e := other.own[s.applied]
 			switch {
 			case e.gate > s.top().number:
@@ -103,6 +105,13 @@ func (w *simWorld) replicate() {
 			}
 			s.applied++
 		}
+	}
+}
+
+// replicateAll waits for what lags.
+func (w *simWorld) replicateAll() {
+	for range 1000 {
+		w.replicate()
 	}
 }
 

@@ -41,7 +41,9 @@ type task struct {
 	// skipped: to has been in quarantine in the epoch from. It moved past what the other
 	// server wrote since, and has none of it.
 	skipped bool
-	judge   bool // taskFence: the server was a writer before, look for its tail
+	// lost: the server to be fenced misses writes of its own. Where it stands means nothing.
+	lost  bool
+	judge bool // taskFence: the server was a writer before, look for its tail
 	// hopeless: the other server has been dead for a while, so a short try is enough.
 	hopeless bool
 	reason   string
@@ -70,6 +72,7 @@ func (p *pair) next(now time.Time) (*task, []Transition) {
 	}
 	t.from, t.began, p.task = p.highest, now, t
 	t.skipped = t.kind == taskMove && p.servers[t.to].sight.quarantined
+	t.lost = t.kind == taskMove && p.lost(t.to.other()) || t.kind == taskFence && p.lost(t.to)
 	if t.kind != taskMove {
 		return t, nil
 	}
@@ -161,7 +164,8 @@ func (p *pair) fenceLower() *task {
 	}
 	to := owner.other()
 	s, ok := p.view(to)
-	if !ok || s.id == p.highest.server || s.top.number == p.highest.number && s.locked && !p.unjudged(s) {
+	lost := p.lost(to) && s.tail == ""
+	if !ok || s.id == p.highest.server || s.top.number == p.highest.number && s.locked && !p.unjudged(s) && !lost {
 		return nil
 	}
 	// Without a position all that it ever wrote would be its tail: later, then.

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -292,4 +294,63 @@ func TestTailTaintsTheOldServer(t *testing.T) {
 	if errors.Is(a.db.Ping(), ErrDown) {
 		t.Error("down")
 	}
+}
+
+// The fence is void for whoever logs in with another account.
+func TestOnlyTheFencedAccountIsLetIn(t *testing.T) {
+	inBubble(t, Fast, func(t *testing.T, r *rig) {
+		r.config.Topology, r.config.App = Replicated, goodApp(t)
+		r.config.Credentials = fixed("another")
+		c, err := r.config.normal()
+		must(t, err)
+		if _, err := c.Credentials(t.Context(), c.Primary); err == nil || !strings.Contains(err.Error(), "App.User") {
+			t.Errorf("got %v", err)
+		}
+		r.config.Credentials = fixed(goodApp(t).User)
+		c, err = r.config.normal()
+		must(t, err)
+		if got, err := c.Credentials(t.Context(), c.Primary); err != nil || got.User != goodApp(t).User {
+			t.Errorf("got %v, %v", got.User, err)
+		}
+		r.config.Database = "elsewhere"
+		if _, err := r.config.normal(); err == nil || !strings.Contains(err.Error(), "App.Schemas") {
+			t.Errorf("a default schema that nobody looks after: %v", err)
+		}
+	})
+}
+
+func TestLostFolderIsLoggedOnceAndAnAlarm(t *testing.T) {
+	t.Parallel()
+	d := newDuo(t, testbed.Options{})
+	n := d.node(t, "north", "n", Careful)
+	n.well(t, StatePrimary, 1)
+	must(t, os.RemoveAll(n.conf.App.Folder))
+	must(t, n.c.Switch(t.Context(), Secondary))
+	alarm := func() bool { return strings.Contains(strings.Join(n.c.Status().Alarms, ";"), "App.Folder") }
+	eventually(t, "the alarm", alarm)
+	n.well(t, StateSecondary, 2)
+	time.Sleep(time.Second)
+	if lines := strings.Count(n.log.String(), "could not be kept on disk"); lines != 1 {
+		t.Errorf("%d lines", lines)
+	}
+	must(t, os.Mkdir(n.conf.App.Folder, 0o700))
+	eventually(t, "it is kept again", func() bool { return !alarm() })
+}
+
+func TestManySwitchesAtOnceAreAllAnswered(t *testing.T) {
+	t.Parallel()
+	d := newDuo(t, testbed.Options{})
+	n := d.node(t, "north", "n", Careful)
+	n.well(t, StatePrimary, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // against hanging
+	defer cancel()
+	var work sync.WaitGroup
+	for i := range 12 {
+		work.Go(func() {
+			if err := n.c.Switch(ctx, Role(i%2)); errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("never answered: %v", err)
+			}
+		})
+	}
+	work.Wait()
 }
