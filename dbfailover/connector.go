@@ -49,7 +49,9 @@ type Connector struct {
 }
 
 // New checks cfg and starts checking both servers. It does not wait for them: a
-// Connect that comes early waits for the first verdict. The caller must Close the
+// Connect that comes early waits for the first verdict. Only with [Replicated] it asks
+// both, for 3 s at most, whether the account can be fenced; a server that does not
+// answer is asked later, and an alarm takes the place of the error. The caller must Close the
 // Connector, directly or through sql.DB.Close.
 func New(cfg Config) (*Connector, error) {
 	cfg, err := cfg.normal()

@@ -38,7 +38,8 @@
 //     that has read both servers, or knew the epoch; otherwise the state is DOWN, and
 //     [Connector.Switch] with [Force] is for a human.
 //   - A server that lacks the position recorded with the highest epoch is never
-//     promoted: it was restored from an old copy, or not there in that epoch.
+//     promoted: it was not there in that epoch. One that misses writes of its own was
+//     restored from an old copy; it is tainted as soon as it is seen.
 //   - A web node that has lost its path to the writer while others reach it, which it
 //     sees by their canaries on the secondary, holds still and says so ([ErrVetoed],
 //     [Connector.Ready]), so that the load balancer takes out this node alone.
@@ -90,9 +91,22 @@
 //
 // A writer under FLUSH TABLES WITH READ LOCK cannot be locked, so it is not replaced.
 // Events run although their account is locked; an account that owns events, shares
-// schemas, or has SUPER, CREATE USER or READ_ONLY ADMIN is refused by [New]. After a
-// switch both applications may have the same writer: that is an alarm, not a state.
-// [Fast] decides before a canary can veto.
+// schemas, may write outside of App.Schemas, or has SUPER, CREATE USER or READ_ONLY ADMIN,
+// through a role too, is refused by [New]. Only App.User is fenced, so only that is let
+// in. After a switch both applications may have the same writer: that is an alarm, not a
+// state. [Fast] decides before a canary can veto.
+//
+// The gate stops what a server applies for all applications, until a web node of the
+// application whose epoch began reaches it. With that path cut, or no node running, the
+// neighbour's rows wait there too, and the neighbour cannot fail over to that server: the
+// price of not mixing old and new rows. A server restored from an old copy is found out by
+// comparison with the other one; back alone, before the other has been seen by this
+// process, it passes for well.
+//
+// A SELECT of a function that writes passes for a plain SELECT: outside of a transaction
+// its loss is reported as [ErrConnLost] although the function's rows may be there. Rows
+// that break off while they are read carry the driver's error; [RunTx] tells what became
+// of their transaction.
 //
 // With [Independent] nothing is replicated, compared, fenced or agreed upon with other
 // processes. Two web nodes with different views of the network can use different

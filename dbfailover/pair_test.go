@@ -78,7 +78,7 @@ func TestWhoIsUnfitIsNotPromoted(t *testing.T) {
 	for why, change := range map[string]func(*sight){
 		"tainted":     func(s *sight) { s.tail = "3 transactions" },
 		"quarantined": func(s *sight) { s.quarantined = true },
-		"position":    func(s *sight) { s.at = "" },
+		"position":    func(s *sight) { s.at = "2-2-10" },
 		"applied":     func(s *sight) { s.feed.applied = false },
 	} {
 		p := serving(t)

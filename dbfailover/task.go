@@ -1,7 +1,6 @@
 package dbfailover
 
 import (
-	"errors"
 	"time"
 )
 
@@ -293,101 +292,3 @@ func (p *pair) synced(now time.Time) bool {
 		a.feed.running() && b.feed.running() && max(a.feed.lag, b.feed.lag) <= 1 &&
 		!p.stalling(Primary, now) && a.locked && !b.locked
 }
-
-// order takes an operator's wish, or says why not.
-func (p *pair) order(to Role, force bool, now time.Time) (*task, error) {
-	if owner, known := p.owner(); known && owner == to && p.state == home(to) {
-		return nil, nil
-	}
-	switch {
-	case p.ids[to] == 0:
-		return nil, errors.New("it has never been reached")
-	case p.twins():
-		return nil, errors.New(whyTwins)
-	case p.wish != nil: // whose caller waits for an answer
-		return nil, errors.New("another switch is about to begin")
-	}
-	if _, ok := p.view(to); !ok {
-		return nil, errors.New("its last check failed: " + p.servers[to].reason)
-	}
-	if why := p.objection(to, now); why != "" && !force {
-		return nil, errors.New(why)
-	}
-	p.wish = &task{kind: taskMove, to: to, planned: !force, force: force, reason: "ordered by Switch", answer: make(chan error, 1)}
-	return p.wish, nil
-}
-
-// objection is what only Force overrides.
-func (p *pair) objection(to Role, now time.Time) string {
-	if p.split() {
-		return "the same epoch is on both servers"
-	}
-	if why := p.unfit(to, now); why != "" && why != whyNotApplied {
-		return why // what is not applied yet, the move waits for
-	}
-	if owner, known := p.owner(); known && owner != to {
-		o, ok := p.view(owner)
-		if !ok {
-			return "the other server cannot be fenced, it does not answer; Force skips that"
-		}
-		if o.quarantined {
-			return "the other server is in quarantine: what it wrote has not arrived here"
-		}
-	}
-	return ""
-}
-
-// outcome is what became of a task.
-type outcome struct {
-	err     error
-	reached bool  // the server answered
-	epoch   epoch // taskMove, taskOpen: the one in force
-	ended   time.Time
-}
-
-// finish takes a task back.
-func (p *pair) finish(t *task, o outcome) []Transition {
-	p.task = nil
-	p.eyes[t.to].touched = o.ended
-	if t.kind == taskMove {
-		p.eyes[t.to.other()].touched = o.ended
-	}
-	if o.err != nil || t.kind == taskResume { // which shows a moment later
-		p.cool = o.ended.Add(p.timing.cool)
-	}
-	switch {
-	case t.kind == taskResume && o.err == nil:
-		p.eyes[t.to].resumed++
-	case t.kind == taskFence && o.err == nil:
-		p.eyes[t.to].defied, p.eyes[t.to].resumed = 0, 0
-		p.eyes[t.to.other()].resumed = 0
-	case t.kind == taskFence && o.reached && !overtaken(o.err) && p.mayWrite(t.to, o.err):
-		p.eyes[t.to].defied++
-	case t.kind == taskMove && o.err != nil:
-		return p.become(StateSuspect, p.active, o.ended, "the move failed")
-	case (t.kind == taskMove || t.kind == taskOpen) && o.err == nil:
-		if o.epoch.number >= p.highest.number {
-			p.highest, p.vouched = o.epoch, true
-		}
-		p.eyes[t.to].locked = time.Time{}
-		return p.become(home(t.to), t.to, o.ended, t.done())
-	}
-	return p.decide(o.ended)
-}
-
-// mayWrite: the application can still write to a server that refused a fence. One that
-// was seen locked and could only not store its row (its disk is full, which is why it was
-// left) harms nobody.
-func (p *pair) mayWrite(r Role, err error) bool {
-	return errors.Is(err, errThreads) || !p.servers[r].sight.locked
-}
-
-// done is the reason of the state that a task led to.
-func (t *task) done() string {
-	if t.kind == taskOpen {
-		return "took up the epoch recorded for it"
-	}
-	return t.reason
-}
-
-func overtaken(err error) bool { return serverSaid(err, errOvertaken, errBusy) }

@@ -1,0 +1,61 @@
+package dbfailover
+
+import (
+	"errors"
+	"time"
+)
+
+// outcome is what became of a task.
+type outcome struct {
+	err     error
+	reached bool  // the server answered
+	epoch   epoch // taskMove, taskOpen: the one in force
+	ended   time.Time
+}
+
+// finish takes a task back.
+func (p *pair) finish(t *task, o outcome) []Transition {
+	p.task = nil
+	p.eyes[t.to].touched = o.ended
+	if t.kind == taskMove {
+		p.eyes[t.to.other()].touched = o.ended
+	}
+	if o.err != nil || t.kind == taskResume { // which shows a moment later
+		p.cool = o.ended.Add(p.timing.cool)
+	}
+	switch {
+	case t.kind == taskResume && o.err == nil:
+		p.eyes[t.to].resumed++
+	case t.kind == taskFence && o.err == nil:
+		p.eyes[t.to].defied, p.eyes[t.to].resumed = 0, 0
+		p.eyes[t.to.other()].resumed = 0
+	case t.kind == taskFence && o.reached && !overtaken(o.err) && p.mayWrite(t.to, o.err):
+		p.eyes[t.to].defied++
+	case t.kind == taskMove && o.err != nil:
+		return p.become(StateSuspect, p.active, o.ended, "the move failed")
+	case (t.kind == taskMove || t.kind == taskOpen) && o.err == nil:
+		if o.epoch.number >= p.highest.number {
+			p.highest, p.vouched = o.epoch, true
+		}
+		p.eyes[t.to].locked = time.Time{}
+		return p.become(home(t.to), t.to, o.ended, t.done())
+	}
+	return p.decide(o.ended)
+}
+
+// mayWrite: the application can still write to a server that refused a fence. One that
+// was seen locked and could only not store its row (its disk is full, which is why it was
+// left) harms nobody.
+func (p *pair) mayWrite(r Role, err error) bool {
+	return errors.Is(err, errThreads) || !p.servers[r].sight.locked
+}
+
+// done is the reason of the state that a task led to.
+func (t *task) done() string {
+	if t.kind == taskOpen {
+		return "took up the epoch recorded for it"
+	}
+	return t.reason
+}
+
+func overtaken(err error) bool { return serverSaid(err, errOvertaken, errBusy) }
