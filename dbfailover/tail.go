@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-sql-driver/mysql"
 )
 
 // trail is the search for a tail in a server's binary log: it goes on where it was, if it
@@ -41,8 +43,10 @@ func (t *trail) find(ctx context.Context, conn driverConn, id uint32, since stri
 	}
 	for stop := allowance(ctx, 0.8); !stop(); {
 		more, err := t.at.advance(ctx, conn, "BINLOG", t.take)
+		if errors.As(err, new(*mysql.MySQLError)) {
+			t.at = place{} // the log is another one by now: from the start
+		}
 		if err != nil {
-			t.at = place{} // from the start, then
 			return "", err
 		}
 		next := slices.Index(files, t.at.file) + 1
