@@ -325,7 +325,7 @@ func TestLostFolderIsLoggedOnceAndAnAlarm(t *testing.T) {
 	d := newDuo(t, testbed.Options{})
 	n := d.node(t, "north", "n", Careful)
 	n.well(t, StatePrimary, 1)
-	must(t, os.RemoveAll(n.conf.App.Folder))
+	must(t, os.Rename(n.conf.App.Folder, n.conf.App.Folder+"-away"))
 	must(t, n.c.Switch(t.Context(), Secondary))
 	alarm := func() bool { return strings.Contains(strings.Join(n.c.Status().Alarms, ";"), "App.Folder") }
 	eventually(t, "the alarm", alarm)
@@ -334,7 +334,7 @@ func TestLostFolderIsLoggedOnceAndAnAlarm(t *testing.T) {
 	if lines := strings.Count(n.log.String(), "could not be kept on disk"); lines != 1 {
 		t.Errorf("%d lines", lines)
 	}
-	must(t, os.Mkdir(n.conf.App.Folder, 0o700))
+	must(t, os.Rename(n.conf.App.Folder+"-away", n.conf.App.Folder))
 	eventually(t, "it is kept again", func() bool { return !alarm() })
 }
 
