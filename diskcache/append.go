@@ -70,6 +70,7 @@ func (d *disk) appendChecked(dr *draft, allowed func() bool) (placed, error) {
 	}
 	if dr.chunks() > 1 {
 		if err := d.writeRest(p.place, dr, sealer.body, meta, sc); err != nil {
+			d.strays.add(dr.hash) // it may have reached the disk all the same
 			p.seg.release()
 			return placed{}, err
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hipaakit/hipaakit/internal/testbed"
+	"io/fs"
 )
 
 // wantNoneBack opens what a killed process would have left, after all keys have been
@@ -440,5 +441,64 @@ func TestStraysAreForgottenWithTheirSegments(t *testing.T) {
 	s.age(401, 500)
 	if s.has(9) || s.has(8) {
 		t.Error("not forgotten")
+	}
+}
+
+// As in TestRecordEvictedBeforeItIsCurrentUncoversNothing, but the index grows before
+// anybody asks for the key, and leaves behind slots of deleted files. What the Put
+// replaced is still on disk, so a Drop must find something to void.
+func TestSlotLeftBehindByGrowthUncoversNothing(t *testing.T) {
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	c := open4test(t, dir, o)
+	mustPut(t, c, "k", NewView([]byte("old")), "old")
+	for i := 0; c.disk.active[probation].number == 1; i++ {
+		mustPut(t, c, fmt.Sprint(i), NewView(noise(1000)), "v")
+	}
+	number := c.disk.active[probation].number
+	commit := written(t, c, "k", "new")
+	evictFile(c, number)
+	commit()
+	hash := c.hash("k")
+	for i := 0; ; i++ { // entries of the same shard, until it grows
+		if _, ok := c.peekSlot(hash); !ok {
+			break
+		}
+		if key := fmt.Sprint("more", i); c.shard(c.hash(key)) == c.shard(hash) {
+			mustPut(t, c, key, NewView([]byte("x")), "v")
+		}
+	}
+	if !c.disk.table.holds(slot{file: 1}) {
+		t.Fatal("not as planned")
+	}
+	wantNoneBack(t, c, dir, o, []string{"k"})
+}
+
+// As in TestFileThatCannotBeDeletedBringsNothingBack, but life goes on for a while: all
+// segments that were there have gone, and the drops that concern them could go as well.
+func TestFileThatCannotBeDeletedIsNotForgotten(t *testing.T) {
+	for _, dropFirst := range []bool{true, false} {
+		dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+		c := open4test(t, dir, o)
+		mustPut(t, c, "k", NewView([]byte("x")), "v")
+		path := filepath.Join(dir, segmentName(1))
+		left, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Remove(path), os.MkdirAll(filepath.Join(path, "x"), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		evictFile(c, 1)
+		if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, left, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if dropFirst {
+			c.Drop("k")
+		}
+		churn(t, c, 0, 3000)
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("dropped first: %v: nobody has tried again: %v", dropFirst, err)
+		}
+		wantNoneBack(t, c, dir, o, []string{"k"})
 	}
 }

@@ -30,6 +30,9 @@ func (c *Cache) Get(key string) (Entry, error) {
 // so the key may have been dropped or replaced meanwhile: then it starts over,
 // for otherwise a caller could see new data first and old data after.
 func (c *Cache) fromDisk(s *shard, hash uint64, key string) (Entry, error) {
+	if c.shredding.Load() {
+		return Entry{}, ErrMiss
+	}
 	if !c.enter() {
 		return Entry{}, ErrClosed
 	}

@@ -30,6 +30,9 @@ func (c *Cache) reader(hash uint64, seed *hashSeed, g groupID, e Entry) *Reader 
 
 // openOnDisk is fromDisk, but that it does not read all of a record.
 func (c *Cache) openOnDisk(s *shard, hash uint64, key string) (*Reader, error) {
+	if c.shredding.Load() {
+		return nil, ErrMiss
+	}
 	if !c.enter() {
 		return nil, ErrClosed
 	}

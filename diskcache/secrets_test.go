@@ -278,3 +278,39 @@ func TestShredAndShredGroupDoNotWaitForEachOther(t *testing.T) {
 		t.Fatal("they wait for each other")
 	}
 }
+
+// One damaged byte in the head of the file of secrets costs every entry of every group.
+func TestLostSecretsAreMentioned(t *testing.T) {
+	dir, o := newDir(t), Options{MaxBytes: 16 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	c := open4test(t, dir, o)
+	for i := range 100 {
+		key := fmt.Sprint(i)
+		if err := c.Put(key, NewView([]byte("x")), Meta{Version: "v", Group: key}, c.Fence(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, groupsName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	logger, log := logTo()
+	o.Logger = logger
+	c = open4test(t, dir, o)
+	hits := 0
+	for i := range 100 {
+		if _, err := c.Get(fmt.Sprint(i)); err == nil {
+			hits++
+		}
+	}
+	if hits != 0 || !strings.Contains(log.String(), "secrets of groups") {
+		t.Errorf("%d hits; the log: %s", hits, log)
+	}
+}

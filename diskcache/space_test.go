@@ -36,11 +36,9 @@ func TestRecordThatCannotFitEvictsNothing(t *testing.T) {
 		size int
 		want error
 	}{
-		"too large for MaxBytes":          {16 << 20, 9 << 20, ErrTooLarge},
-		"too large for what is left":      {1 << 20, 6 << 20, syscall.ENOSPC},
-		"over half of what is left":       {1 << 20, 1 << 20, syscall.ENOSPC},
-		"small, but nothing at all left":  {-100 << 20, 10, syscall.ENOSPC},
-		"one segment, and less than that": {-c.disk.bytes, 20 << 10, syscall.ENOSPC},
+		"too large for MaxBytes":     {16 << 20, 9 << 20, ErrTooLarge},
+		"too large for what is left": {1 << 20, 6 << 20, syscall.ENOSPC},
+		"over half of what is left":  {1 << 20, 1 << 20, syscall.ENOSPC},
 	} {
 		fs.set(c, 5<<30+tc.room)
 		if err := c.Put("large", NewView(noise(tc.size)), Meta{}, c.Fence("large")); !errors.Is(err, tc.want) {
@@ -97,5 +95,25 @@ func TestNoPutPaysForAllThatHasToGo(t *testing.T) {
 	wantHit(t, c, "new", []byte("y"))
 	if st := c.Stats(); st.DiskBytes > left || st.Entries < n/20 {
 		t.Errorf("%d bytes, %d should be left; %d entries", st.DiskBytes, left, st.Entries)
+	}
+}
+
+// Others have filled the file system, and more is missing than the cache has. Nothing fits
+// any more, and still each Put gives back its share.
+func TestCacheGivesBackWhatOthersNeed(t *testing.T) {
+	var fs shared
+	fs.free.Store(80 << 30)
+	c := open4test(t, newDir(t), Options{MaxBytes: 64 << 20, MemoryBytes: -1, Keys: testKeys{}, statfs: fs.statfs})
+	for i := range 200 {
+		mustPut(t, c, fmt.Sprint(i), NewView(content("k", 1, 200<<10)), "v")
+	}
+	before := c.Stats().DiskBytes
+	fs.set(c, 1<<30) // 4 GiB less than a twentieth; the cache has 40 MiB of it
+	for i := range 1000 {
+		key := fmt.Sprint("new", i)
+		_ = c.Put(key, NewView([]byte("x")), Meta{}, c.Fence(key))
+	}
+	if after := c.Stats().DiskBytes; after > before/2 {
+		t.Errorf("%d of %d bytes are still taken after 1000 Puts, with a hundredth of the file system free", after, before)
 	}
 }
