@@ -17,14 +17,15 @@ type Cache struct {
 	log    *slog.Logger
 	keys   KeyWrapper
 
-	shards  [shardCount]shard
-	memory  memory
-	clock   clock
-	ages    ages
-	disk    *disk
-	folder  *folder
-	loading loading
-	entries atomic.Int64 // slots
+	shards   [shardCount]shard
+	shortcut shortcut
+	memory   memory
+	clock    clock
+	ages     ages
+	disk     *disk
+	folder   *folder
+	loading  loading
+	entries  atomic.Int64 // slots
 
 	memoryHits                        tally
 	said                              atomic.Uint64 // trip of the breaker that the log tells of

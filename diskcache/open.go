@@ -120,6 +120,7 @@ func newCache(fo *folder, key *cacheKey, o Options) *Cache {
 	c := &Cache{log: o.Logger, keys: o.Keys, memory: memory{budget: o.MemoryBytes}, folder: fo, hashed: o.hash, shreds: newGate()}
 	c.seed.Store(newHashSeed(key))
 	c.ages.init(o.MaxAge)
+	c.shortcut.init()
 	c.clock.epoch.Store(1)
 	c.loading.init()
 	d := &disk{

@@ -58,7 +58,7 @@ func (c *Cache) sweepGroup(hash uint64) {
 		for it := s.ram.oldest; it != nil; {
 			next := it.newer
 			if it.group.hash == hash && it.group != (groupID{}) && !c.disk.groups.alive(it.group) {
-				c.memory.release(s.ram.remove(it.hash))
+				c.release(s.ram.remove(it.hash))
 			}
 			it = next
 		}
