@@ -23,7 +23,8 @@ func (dr *draft) first() []byte {
 // segment.
 type placed struct {
 	place
-	seq uint64
+	seq      uint64
+	replaces bool
 }
 
 // slot returns how the index knows it.
@@ -113,5 +114,5 @@ func (d *disk) reserve(dr *draft, allowed func() bool, sealer *sealer, sc *scrat
 		d.strays.add(dr.hash)
 		return placed{}, nil, d.failed(err)
 	}
-	return placed{place: p, seq: dr.seq}, meta, nil
+	return placed{place: p, seq: dr.seq, replaces: dr.replaces}, meta, nil
 }

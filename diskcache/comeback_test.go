@@ -502,3 +502,51 @@ func TestFileThatCannotBeDeletedIsNotForgotten(t *testing.T) {
 		wantNoneBack(t, c, dir, o, []string{"k"})
 	}
 }
+
+// TestPutThatReplacesWhatCameMeanwhileUncoversNothing: two Puts of a key that is not on
+// disk. The first has asked whether it replaces anything (no) when the second begins,
+// writes its record and becomes current; then the first draws its number and becomes
+// current in turn. When its record is evicted, the other one must not be left behind
+// without anything that voids it.
+func TestPutThatReplacesWhatCameMeanwhileUncoversNothing(t *testing.T) {
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	c := open4test(t, dir, o)
+	fill := func() { // up to the next segment
+		for i, n := 0, c.disk.active[probation]; c.disk.active[probation] == n; i++ {
+			mustPut(t, c, fmt.Sprint("fill", i), NewView(noise(1000)), "v")
+		}
+	}
+	mustPut(t, c, "other", NewView([]byte("x")), "v")
+	hash, data := c.hash("k"), NewView([]byte("first"))
+
+	// As put does:
+	c.writing(hash, 1)
+	f := c.Fence("k")
+	r := c.draftOf("k")
+	r.version = []byte("first")
+	r.replaces = c.onDisk(hash)
+	// the other one
+	mustPut(t, c, "k", NewView([]byte("second")), "second")
+	sl, _ := c.peekSlot(hash)
+	fill()
+	// and on:
+	p, err := c.write(r, data, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.seq = p.seq
+	if err := c.commit("k", r, data, f, &p); err != nil {
+		t.Fatal(err)
+	}
+	p.seg.release()
+	c.writing(hash, -1)
+	wantHit(t, c, "k", []byte("first"))
+
+	fill()
+	evictFile(c, p.seg.number)
+	if !c.disk.table.holds(sl) {
+		t.Fatal("not as planned")
+	}
+	wantMiss(t, c, "k")
+	wantNoneBack(t, c, dir, o, []string{"k"})
+}

@@ -135,6 +135,9 @@ func (c *Cache) commitItem(it *item, f Fence, p *placed, keep bool) error {
 	s.mu.Unlock()
 	switch {
 	case current && p != nil:
+		if replaced != 0 && !p.replaces { // by another Put that began and ended meanwhile
+			c.disk.voidRecord(it.hash, it.seq-1)
+		}
 		c.disk.retire(replaced)
 		return nil
 	case current && c.mayBeOnDisk(it.hash, replaced, 1):

@@ -160,7 +160,7 @@ func (d *disk) complete(s *segment, dr *draft, allowed func() bool, sealer *seal
 	}
 	s.end.Store(fileHeader + h.total())
 	s.writing.Store(false)
-	return placed{place: p, seq: dr.seq}, nil
+	return placed{place: p, seq: dr.seq, replaces: dr.replaces}, nil
 }
 
 // discard deletes the file of a spool that is of no use any more. On a stalled disk
