@@ -19,8 +19,11 @@ import "sync"
 //
 // Other than in ARC, a ghost of probation that comes back after more than a cache's
 // length speaks for the main queue, and with more weight: no probation would have been
-// long enough, and only there some of its kind can stay. So a loop that is longer than
-// the cache does not make it an LRU, which hits nothing of it.
+// long enough, and only there some of its kind can stay. And of ghosts that come back
+// that late only those of one half of all keys go to the main queue: what is there would
+// be pushed out by others no better, which come back after it has gone. So a loop that
+// is longer than the cache does not make it an LRU, which hits nothing of it: a third to
+// a half of a loop of 1.5 caches are hits.
 //
 // Where the working set moves at once, up to 0.012 of the hits that LRU has are lost:
 // the main queue keeps what was used before until it has been gone through.
@@ -104,20 +107,34 @@ func (p *policy) admit(hash uint64, entries int) (q int) {
 	if *cell&ghostHash != mark {
 		return probation
 	}
-	p.share = min(max(p.share+3*p.tick*p.lesson(*cell), leastShare), mostShare)
-	p.count(*cell, -1)
+	ghost := *cell
+	p.count(ghost, -1)
 	*cell = 0
+	late := p.tooLate(ghost)
+	p.share = min(max(p.share+3*p.tick*p.lesson(ghost, late), leastShare), mostShare)
+	if late && hash>>47&1 == 0 {
+		return probation
+	}
 	return mainQueue
 }
 
-// lesson is what a ghost that has come back says about probation's share.
-func (p *policy) lesson(ghost uint16) float64 {
+// tooLate reports whether more than a cache's length lies between two uses of what comes
+// back: its time in its queue, if it was not used there, and its time as a ghost.
+func (p *policy) tooLate(ghost uint16) bool {
 	age := float64((p.now()-ghost>>1)&(ghostAge>>1)) / agesPerLength
+	if ghost&ghostQueue == probation {
+		return age > 1-p.share
+	}
+	return age > p.share
+}
+
+// lesson is what a ghost that has come back says about probation's share.
+func (p *policy) lesson(ghost uint16, late bool) float64 {
 	ofProbation, ofMain := max(p.counts[probation], 1), max(p.counts[mainQueue], 1)
 	switch {
 	case ghost&ghostQueue == mainQueue:
 		return -max(1, ofProbation/ofMain)
-	case age > 1-p.share: // besides its time on probation
+	case late:
 		return -tooLateWeight * max(1, ofMain/ofProbation)
 	default:
 		return max(1, ofMain/ofProbation)

@@ -250,3 +250,21 @@ func TestReaderRefusesWhatMakesNoSense(t *testing.T) {
 		}
 	}
 }
+
+func TestOpenGivesItsSegmentBack(t *testing.T) {
+	c := open4test(t, newDir(t), Options{MaxBytes: 16 << 20, MemoryBytes: -1})
+	mustPut(t, c, "k", NewView(noise(1<<20)), "v")
+	sl, _ := c.peekSlot(c.hash("k"))
+	s := c.disk.table.acquire(sl.file)
+	defer s.release()
+	for range 5 {
+		r, err := c.Open("k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Close()
+	}
+	if n := s.refs.Load(); n != 2 {
+		t.Errorf("%d references", n)
+	}
+}

@@ -314,3 +314,37 @@ func TestLostSecretsAreMentioned(t *testing.T) {
 		t.Errorf("%d hits; the log: %s", hits, log)
 	}
 }
+
+type countedSyncs struct {
+	file
+	n *atomic.Int64
+}
+
+func (f countedSyncs) Sync() error { f.n.Add(1); return f.file.Sync() }
+
+// TestShredGroupSyncsTheSecrets: also those that were written over before, to make room
+// for others.
+func TestShredGroupSyncsTheSecrets(t *testing.T) {
+	var n atomic.Int64
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	o.wrap = func(f file) file {
+		if named, ok := f.(*os.File); ok && strings.HasSuffix(named.Name(), groupsName) {
+			return countedSyncs{f, &n}
+		}
+		return f
+	}
+	c := open4test(t, dir, o)
+	c.group("g")
+	mustShredGroup(t, c, "g")
+	if n.Load() == 0 {
+		t.Error("a shredded group's page is not synced")
+	}
+	c.group("crowded")
+	before := n.Load()
+	for i := range 2 * c.disk.groups.most {
+		c.group(fmt.Sprint(i))
+	}
+	if mustShredGroup(t, c, "nobody"); n.Load() == before {
+		t.Error("pages written over by crowding out are not synced")
+	}
+}

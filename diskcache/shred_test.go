@@ -468,3 +468,18 @@ func TestShredWhileLoadingVoidsNothingThatComesAfterIt(t *testing.T) {
 		t.Errorf("stored after the Shred, and lost by a restart; the log: %s", log)
 	}
 }
+
+func TestReaderOfWhatIsInMemoryEndsWithShred(t *testing.T) {
+	c := open4test(t, newDir(t), Options{Keys: testKeys{}})
+	mustPut(t, c, "k", NewView([]byte("x")), "v")
+	r, err := c.Open("k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Shred(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.ReadAt(make([]byte, 1), 0); n > 0 || err == nil {
+		t.Error("a shredded byte is read")
+	}
+}

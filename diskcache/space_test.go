@@ -3,6 +3,7 @@ package diskcache
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -13,12 +14,15 @@ type shared struct{ free atomic.Int64 }
 
 func (s *shared) statfs() (total, free int64, err error) { return 100 << 30, s.free.Load(), nil }
 
-// set leaves so much, and has the cache see it at once.
+// set leaves so much, and has the cache see it at once and never look again: what it
+// deletes is not counted here.
 func (s *shared) set(c *Cache, free int64) {
 	s.free.Store(free)
 	c.disk.gate.lock()
 	defer c.disk.gate.unlock()
 	c.disk.space.sampled = 0
+	c.disk.room()
+	c.disk.space.sampled = math.MaxInt64
 }
 
 // TestRecordThatCannotFitEvictsNothing: others have left some room, but less than this
