@@ -222,6 +222,15 @@ func TestDescriptorsAndGoroutinesStayFlat(t *testing.T) {
 		if _, err := c.Get(fmt.Sprint(i * 31 % 500)); i%100 == 0 && err != nil {
 			wantMiss(t, c, "absent")
 		}
+		if i%50 == 0 { // it is left to its own
+			if r, err := c.Open(key); err == nil {
+				_, _ = r.ReadAt(make([]byte, 10), int64(size-10))
+			}
+		}
+		if i%500 == 0 {
+			mustStream(t, c, key, content(key, 0, heldBytes+1), Meta{}) // compresses to a record in a segment
+			begun(t, c, key, heldBytes+1).Abort()
+		}
 		if i%1000 == 999 {
 			most = max(most, descriptors(t)-files)
 		}

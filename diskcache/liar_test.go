@@ -1,6 +1,7 @@
 package diskcache
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -72,4 +73,39 @@ func TestLargeRecordWhoseEndFailedDoesNotComeBack(t *testing.T) {
 	c.disk.breaker.until.Store(0)
 	wantMiss(t, c, "k")
 	wantNoneBack(t, c, dir, o, []string{"k"})
+}
+
+// The first write of a record is done, but the device says that it is not. No other
+// record takes the place; the key is dropped; the process is killed.
+func TestRecordWhoseFirstWriteFailedDoesNotComeBack(t *testing.T) {
+	dir := newDir(t)
+	o := Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{},
+		wrap: liar(func(_ []byte, off int64) bool { return off >= fileHeader }, nil)}
+	c := open4test(t, dir, o)
+	if err := c.Put("k", NewView([]byte("x")), Meta{Version: "v"}, c.Fence("k")); err == nil {
+		t.Fatal("nothing failed")
+	}
+	wantMiss(t, c, "k")
+	wantNoneBack(t, c, dir, o, []string{"k"})
+}
+
+// A record is written, but not the block that is due behind it, which is part of the same
+// Put. That fails, and the record is whole.
+func TestRecordWhoseBlockFailedDoesNotComeBack(t *testing.T) {
+	dir := newDir(t)
+	o := Options{MaxBytes: 256 << 20, MemoryBytes: -1, Keys: testKeys{},
+		wrap: liar(func(b []byte, _ int64) bool {
+			h, ok := parseHeader(b)
+			return ok && h.block()
+		}, nil)}
+	c := open4test(t, dir, o)
+	for i := range blockEntries {
+		key := fmt.Sprint(i)
+		if c.Put(key, NewView([]byte("x")), Meta{Version: "v"}, c.Fence(key)) != nil {
+			wantMiss(t, c, key)
+			wantNoneBack(t, c, dir, o, []string{key})
+			return
+		}
+	}
+	t.Fatal("nothing failed")
 }
