@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // liar fails one write after all of it has reached the disk.
@@ -48,31 +50,33 @@ func TestRecordWhoseBodyWriteFailedDoesNotComeBack(t *testing.T) {
 // The end of a large record's file is written, but the device says that it is not, and
 // is busy with another write when the file should be deleted.
 func TestLargeRecordWhoseEndFailedDoesNotComeBack(t *testing.T) {
-	dir := newDir(t)
-	var c *Cache
-	var armed atomic.Bool
-	o := Options{MaxBytes: 16 << 20, MemoryBytes: -1, Keys: testKeys{},
-		wrap: liar(func(b []byte, off int64) bool {
-			h, ok := parseHeader(b)
-			return armed.Load() && ok && h.block()
-		}, func() {
-			go func() { // as another Put in the device would
-				c.disk.gate.lock()
-				time.Sleep(stallTime + time.Second)
-				c.disk.gate.unlock()
-			}()
-			time.Sleep(50 * time.Millisecond)
-		})}
-	c = open4test(t, dir, o)
-	armed.Store(true)
-	if err := c.Put("k", NewView(noise(1<<20)), Meta{Version: "v"}, c.Fence("k")); err == nil {
-		t.Fatal("nothing failed")
-	}
-	c.disk.gate.lock()
-	c.disk.gate.unlock()
-	c.disk.breaker.until.Store(0)
-	wantMiss(t, c, "k")
-	wantNoneBack(t, c, dir, o, []string{"k"})
+	testbed.Bubble(t, func(t *testing.T) {
+		dir := newDir(t)
+		var c *Cache
+		var armed atomic.Bool
+		o := Options{MaxBytes: 16 << 20, MemoryBytes: -1, Keys: testKeys{},
+			wrap: liar(func(b []byte, off int64) bool {
+				h, ok := parseHeader(b)
+				return armed.Load() && ok && h.block()
+			}, func() {
+				go func() { // as another Put in the device would
+					c.disk.gate.lock()
+					time.Sleep(stallTime + time.Second)
+					c.disk.gate.unlock()
+				}()
+				time.Sleep(50 * time.Millisecond)
+			})}
+		c = open4test(t, dir, o)
+		armed.Store(true)
+		if err := c.Put("k", NewView(noise(1<<20)), Meta{Version: "v"}, c.Fence("k")); err == nil {
+			t.Fatal("nothing failed")
+		}
+		c.disk.gate.lock()
+		c.disk.gate.unlock()
+		c.disk.breaker.until.Store(0)
+		wantMiss(t, c, "k")
+		wantNoneBack(t, c, dir, o, []string{"k"})
+	})
 }
 
 // The first write of a record is done, but the device says that it is not. No other
