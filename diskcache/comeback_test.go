@@ -40,11 +40,12 @@ func wantNoneBack(t *testing.T, c *Cache, dir string, o Options, keys []string) 
 // TestDroppedStayDroppedWhereEverythingIsUsed: each entry is read once after it was
 // put, so that all of probation moves, and makes room for its own copies.
 func TestDroppedStayDroppedWhereEverythingIsUsed(t *testing.T) {
+	t.Parallel()
 	for _, workers := range []int{1, 4} {
 		for _, size := range []int{300, 3000, 7000} {
 			dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
 			c := open4test(t, dir, o)
-			n := max(500, 3<<20/size/workers)
+			n := 2 << 20 / size / workers
 			var keys []string
 			var wg sync.WaitGroup
 			for w := range workers {
@@ -495,7 +496,7 @@ func TestFileThatCannotBeDeletedIsNotForgotten(t *testing.T) {
 		if dropFirst {
 			c.Drop("k")
 		}
-		churn(t, c, 0, 3000)
+		churn(t, c, 0, 1200)
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("dropped first: %v: nobody has tried again: %v", dropFirst, err)
 		}
@@ -549,4 +550,27 @@ func TestPutThatReplacesWhatCameMeanwhileUncoversNothing(t *testing.T) {
 	}
 	wantMiss(t, c, "k")
 	wantNoneBack(t, c, dir, o, []string{"k"})
+}
+
+// TestDropsOutliveAFileThatCannotBeDeleted: the drop that voids what is in it stays until
+// it is gone, though no segment that is as old is left.
+func TestDropsOutliveAFileThatCannotBeDeleted(t *testing.T) {
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	c := open4test(t, dir, o)
+	mustPut(t, c, "k", NewView([]byte("x")), "v")
+	c.Drop("k")
+	path := filepath.Join(dir, segmentName(1))
+	left, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(path), os.MkdirAll(filepath.Join(path, "x"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	evictFile(c, 1)
+	churn(t, c, 0, 800)
+	if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, left, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	wantMiss(t, open4test(t, writeFolder(t, onDisk(t, dir)), o), "k")
 }

@@ -32,7 +32,7 @@ func TestFewDescriptorsAtOpenDoNotCostTheCache(t *testing.T) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
 		t.Skip(err)
 	}
-	c, err := Open(t.Context(), dir, o)
+	_, err := Open(t.Context(), dir, o)
 	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old)
 	if !errors.Is(err, syscall.EMFILE) {
 		t.Fatalf("Open: %v", err)

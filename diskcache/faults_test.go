@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // faults is a layer over the files of a cache that fails on demand.
@@ -208,19 +210,21 @@ func TestUnreadableEntryThatCouldNotBeReplacedStaysForgottenAfterARestart(t *tes
 
 // One Put hangs in the device with the gate in hand.
 func TestDropAllDoesNotWaitForAStalledDevice(t *testing.T) {
-	s := &stallNamed{suffix: segmentSuffix, resume: make(chan struct{})}
-	c := open4test(t, newDir(t), Options{Keys: testKeys{}, wrap: s.wrap})
-	mustPut(t, c, "k", NewView([]byte("x")), "v")
-	s.on.Store(true)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer close(s.resume)
-	wg.Go(func() { _ = c.Put("n", NewView([]byte("x")), Meta{}, c.Fence("n")) })
-	time.Sleep(50 * time.Millisecond)
-	done := make(chan struct{})
-	wg.Go(func() { c.DropAll(); close(done) })
-	<-done
-	wantMiss(t, c, "k")
+	testbed.Bubble(t, func(t *testing.T) {
+		s := &stallNamed{suffix: segmentSuffix, resume: make(chan struct{})}
+		c := open4test(t, newDir(t), Options{Keys: testKeys{}, wrap: s.wrap})
+		mustPut(t, c, "k", NewView([]byte("x")), "v")
+		s.on.Store(true)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer close(s.resume)
+		wg.Go(func() { _ = c.Put("n", NewView([]byte("x")), Meta{}, c.Fence("n")) })
+		time.Sleep(50 * time.Millisecond)
+		done := make(chan struct{})
+		wg.Go(func() { c.DropAll(); close(done) })
+		<-done
+		wantMiss(t, c, "k")
+	})
 }
 
 type stallNamed struct {

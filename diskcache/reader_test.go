@@ -73,7 +73,7 @@ func TestReaderReadsWhatWasStored(t *testing.T) {
 					t.Fatal(err)
 				}
 				r := mustOpen(t, c, key)
-				if size < 200_000 { // it reads byte by byte
+				if size < lessUnderRace(200_000) { // it reads byte by byte
 					if err := iotest.TestReader(r, want); err != nil {
 						t.Errorf("%d bytes: %v", size, err)
 					}

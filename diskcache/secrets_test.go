@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // onlySecrets applies a layer to the table of secrets and to nothing else.
@@ -212,44 +214,46 @@ func (f countedFile) WriteAt(b []byte, off int64) (int, error) {
 // TestStalledSecretsStopNobodyElse than who needs a new one, and him for as long as a
 // device may take.
 func TestStalledSecretsStopNobodyElse(t *testing.T) {
-	var dev stalling
-	c := open4test(t, newDir(t), Options{Keys: testKeys{}, MemoryBytes: -1, wrap: onlySecrets(dev.wrap)})
-	putGroup(t, c, "k", "g", []byte("x"))
-	mustPut(t, c, "plain", NewView([]byte("x")), "v")
-	resume := dev.stall()
-	var stuck sync.WaitGroup
-	stuck.Go(func() { _ = c.Put("n", NewView([]byte("x")), Meta{Group: "new"}, c.Fence("n")) })
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for len(c.disk.groups.secrets.gate) == 0 {
-			time.Sleep(time.Millisecond)
+	testbed.Bubble(t, func(t *testing.T) {
+		var dev stalling
+		c := open4test(t, newDir(t), Options{Keys: testKeys{}, MemoryBytes: -1, wrap: onlySecrets(dev.wrap)})
+		putGroup(t, c, "k", "g", []byte("x"))
+		mustPut(t, c, "plain", NewView([]byte("x")), "v")
+		resume := dev.stall()
+		var stuck sync.WaitGroup
+		stuck.Go(func() { _ = c.Put("n", NewView([]byte("x")), Meta{Group: "new"}, c.Fence("n")) })
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for len(c.disk.groups.secrets.gate) == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			mustPut(t, c, "plain 2", NewView([]byte("x")), "v")
+			putGroup(t, c, "k2", "g", []byte("y"))
+			wantHit(t, c, "k", []byte("x"))
+			wantHit(t, c, "plain", []byte("x"))
+			putGroup(t, c, "another", "new too", []byte("z"))
+			wantHit(t, c, "another", []byte("z"))
+			c.Drop("plain")
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			defer cancel()
+			if err := c.ShredGroup(ctx, "g"); err == nil {
+				t.Error("a secret was erased from a device that stalls")
+			}
+			wantMiss(t, c, "k")
+		}()
+		select {
+		case <-done:
+		case <-time.After(time.Minute): // in case nothing moves
+			t.Error("they wait for the table of secrets")
 		}
-		mustPut(t, c, "plain 2", NewView([]byte("x")), "v")
-		putGroup(t, c, "k2", "g", []byte("y"))
-		wantHit(t, c, "k", []byte("x"))
-		wantHit(t, c, "plain", []byte("x"))
-		putGroup(t, c, "another", "new too", []byte("z"))
-		wantHit(t, c, "another", []byte("z"))
-		c.Drop("plain")
-		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-		defer cancel()
-		if err := c.ShredGroup(ctx, "g"); err == nil {
-			t.Error("a secret was erased from a device that stalls")
+		resume()
+		stuck.Wait()
+		<-done
+		if err := c.ShredGroup(t.Context(), "g"); err != nil {
+			t.Error("afterwards:", err)
 		}
-		wantMiss(t, c, "k")
-	}()
-	select {
-	case <-done:
-	case <-time.After(time.Minute): // in case nothing moves
-		t.Error("they wait for the table of secrets")
-	}
-	resume()
-	stuck.Wait()
-	<-done
-	if err := c.ShredGroup(t.Context(), "g"); err != nil {
-		t.Error("afterwards:", err)
-	}
+	})
 }
 
 func TestShredAndShredGroupDoNotWaitForEachOther(t *testing.T) {

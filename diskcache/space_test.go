@@ -65,7 +65,7 @@ func TestNoPutPaysForAllThatHasToGo(t *testing.T) {
 	var fs shared
 	fs.free.Store(80 << 30)
 	c := open4test(t, newDir(t), Options{MaxBytes: 64 << 20, MemoryBytes: -1, Keys: testKeys{}, statfs: fs.statfs})
-	const n = 100_000
+	const n = 50_000
 	for i := range n {
 		mustPut(t, c, fmt.Sprint(i), NewView([]byte("x")), "v")
 	}
