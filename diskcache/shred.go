@@ -99,7 +99,6 @@ func (c *Cache) Shred(ctx context.Context) error {
 	c.clear()
 	c.seed.Store(newHashSeed(c.disk.key))
 	c.clock.epoch.Add(1)
-	c.clear() // what an insert left in between
 	if unstored == nil {
 		unstored = storeKey(c.folder, wrapped)
 		c.disk.saveSeq(c.folder)
