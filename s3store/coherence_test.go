@@ -28,7 +28,7 @@ func TestPeersAreToldBeforeAndAfterTheWrite(t *testing.T) {
 		return false
 	}
 	put(t, b, "k", "two")
-	if got := strings.Join(p.events, " "); got != "changing request changed" {
+	if got := strings.Join(p.events, " "); got != "changing request request changed" { // PUT, and HEAD before the insert
 		t.Fatal(got)
 	}
 	f.before = nil
@@ -299,4 +299,69 @@ func TestNoReaderGoesBack(t *testing.T) {
 func raise(a *atomic.Int64, v int64) {
 	for old := a.Load(); v > old && !a.CompareAndSwap(old, v); old = a.Load() {
 	}
+}
+
+// TestPeersDoubtAKeyOnlyWhileItCanChange: the parts of an upload may take an hour, in
+// which the peers go on serving what they have.
+func TestPeersDoubtAKeyOnlyWhileItCanChange(t *testing.T) {
+	p, f, kr := newPair(), newFakeS3(t), newKeyring(t)
+	a, b := p.join(t, f, kr, Options{plan: small}), p.join(t, f, kr, Options{})
+	put(t, a, "k", "old")
+	mustGet(t, b, "k", "old")
+	var parts, completions atomic.Int64
+	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		switch q := r.URL.Query(); {
+		case q.Has("partNumber"):
+			parts.Add(1)
+			if !b.fresh("k") {
+				t.Error("in doubt while a part is uploaded")
+			}
+		case q.Has("uploadId") && r.Method == http.MethodPost:
+			completions.Add(1)
+			if b.fresh("k") {
+				t.Error("not in doubt when the object can change")
+			}
+		}
+		return false
+	}
+	if _, err := a.Put(t.Context(), "k", strings.NewReader(strings.Repeat("x", 10)+string(noise(5000))), PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if parts.Load() < 2 || completions.Load() != 1 {
+		t.Errorf("%d parts, %d completions: nothing was tested", parts.Load(), completions.Load())
+	}
+	mustGet(t, b, "k", strings.Repeat("x", 10)+string(noise(5000)))
+}
+
+// TestFillFromBeforeAnOwnWriteIsNotInserted holds a fetch in mid-answer while this
+// node writes.
+func TestFillFromBeforeAnOwnWriteIsNotInserted(t *testing.T) {
+	s, f := cachedStore(t, Options{})
+	put(t, s, "k", "old")
+	s.drop("k")
+	old := f.body("k")
+	reached, release := make(chan struct{}), make(chan struct{})
+	var held atomic.Bool
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || held.Swap(true) {
+			return false
+		}
+		close(reached)
+		<-release
+		w.Header().Set("ETag", `"old"`)
+		w.Write(old)
+		return true
+	}
+	slow := make(chan Object)
+	go func() {
+		o, _ := s.Get(t.Context(), "k")
+		slow <- o
+	}()
+	<-reached
+	put(t, s, "k", "new")
+	close(release)
+	if o := <-slow; drain(o.Data.Reader()) != "old" {
+		t.Fatal("the slow reader began before the write: old data is right for it")
+	}
+	mustGet(t, s, "k", "new")
 }

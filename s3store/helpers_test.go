@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hipaakit/hipaakit/diskcache"
 	"github.com/hipaakit/hipaakit/envelope"
@@ -45,6 +46,9 @@ func openCache(t testing.TB, dir string, kr envelope.Keyring) *diskcache.Cache {
 
 func newStore(t testing.TB, client S3, kr envelope.Keyring, o Options) *Store {
 	t.Helper()
+	if o.pause == 0 {
+		o.pause = time.Millisecond
+	}
 	s, err := New(client, "bucket", "records", kr, o)
 	if err != nil {
 		t.Fatal(err)

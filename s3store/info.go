@@ -9,16 +9,20 @@ import (
 	"time"
 
 	"github.com/hipaakit/hipaakit/diskcache"
+	"github.com/hipaakit/hipaakit/envelope"
 )
 
 // Info is what the store knows of an object without its data.
 type Info struct {
 	Key        string
 	ETag       string            // S3's, opaque: compare for equality only
+	Version    string            // S3's version id; empty if the bucket keeps no versions
 	Size       int64             // of the data, in bytes
 	SealedSize int64             // of the envelope in S3, in bytes
 	Modified   time.Time         // by S3's clock, to the second
+	ID         envelope.ObjectID // of this sealing; stays when the object is re-wrapped or restored
 	Metadata   map[string]string // as sealed
+	Stale      bool              // served because of [Options.StaleIfUnavailable], unconfirmed
 }
 
 // Object is an object with its data.
@@ -29,8 +33,8 @@ type Object struct {
 }
 
 // The cache's blob of an entry: 8 bytes that tell stores apart, then varints and
-// length-prefixed strings. Integers: sealed size, Unix time of Modified, number of
-// metadata pairs. What does not parse, as another release's, is a miss.
+// length-prefixed strings: sealed size, Unix time of Modified, version, 32 bytes of
+// object id without a length, number of metadata pairs, the pairs. What does not parse, as another release's, is a miss.
 
 func storeMark(id string) []byte {
 	sum := sha256.Sum256([]byte(id))
@@ -41,6 +45,7 @@ func (i Info) blob(mark []byte) []byte {
 	b := slices.Clone(mark)
 	b = binary.AppendVarint(b, i.SealedSize)
 	b = binary.AppendVarint(b, i.Modified.Unix())
+	b = append(appendString(b, i.Version), i.ID[:]...)
 	b = binary.AppendUvarint(b, uint64(len(i.Metadata)))
 	for _, k := range slices.Sorted(maps.Keys(i.Metadata)) {
 		b = appendString(appendString(b, k), i.Metadata[k])
@@ -62,6 +67,8 @@ func object(key string, mark []byte, e diskcache.Entry) (Object, bool) {
 	i := Info{Key: key, ETag: e.Version, Size: int64(e.Data.Len())}
 	i.SealedSize = d.varint()
 	i.Modified = time.Unix(d.varint(), 0).UTC()
+	i.Version = d.string()
+	copy(i.ID[:], d.bytes(uint64(len(i.ID))))
 	if n := d.uvarint(); n > 0 {
 		i.Metadata = make(map[string]string)
 		for ; n > 0 && !d.failed; n-- {
@@ -98,13 +105,14 @@ func (d *blobDecoder) skip(n int) {
 	d.rest = d.rest[n:]
 }
 
-func (d *blobDecoder) string() string {
-	n := d.uvarint()
+func (d *blobDecoder) string() string { return string(d.bytes(d.uvarint())) }
+
+func (d *blobDecoder) bytes(n uint64) []byte {
 	if n > uint64(len(d.rest)) {
 		d.failed, d.rest = true, nil
-		return ""
+		return nil
 	}
-	s := string(d.rest[:n])
+	b := d.rest[:n]
 	d.rest = d.rest[n:]
-	return s
+	return b
 }

@@ -32,6 +32,7 @@ type Store struct {
 
 	writes  writes
 	flights flights
+	retries retries
 	stats   counters
 
 	ctx     context.Context // ends with Close, because of ErrClosed
@@ -61,6 +62,7 @@ func New(client S3, bucket, id string, kr envelope.Keyring, o Options) (*Store, 
 	}
 	s := &Store{client: client, bucket: bucket, id: id, mark: storeMark(id), keyring: kr,
 		cache: o.Cache, peers: o.Coherence, options: o, log: o.Logger}
+	s.retries.first = o.pause
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	if o.alone && o.Cache != nil {
 		s.outwaitOrphans()

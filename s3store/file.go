@@ -1,0 +1,181 @@
+package s3store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+
+	"github.com/hipaakit/hipaakit/envelope"
+)
+
+const (
+	// readChunk is how much data is opened at once for who reads from front to back.
+	readChunk = 1 << 20
+	// writeChunk keeps all cores busy.
+	writeChunk = 2 << 20
+)
+
+// File is an open object: an io.ReadSeekCloser, io.ReaderAt and io.WriterTo, fit
+// for http.ServeContent. What it returns is verified; of an object that is replaced
+// meanwhile it goes on reading the version that it opened, if the bucket keeps
+// versions, and otherwise answers [ErrChanged].
+//
+// ReadAt is safe for concurrent use, Read, Seek and WriteTo are for one goroutine.
+// It must be closed.
+type File struct {
+	store  *Store // nil: from memory
+	info   Info
+	data   io.ReaderAt
+	size   int64
+	meter  *meter
+	ranges *envelope.ReaderAt // nil as well
+	ahead  *readAhead         // nil as well
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	stop   func() bool
+	once   sync.Once
+
+	pos   int64
+	last  int64  // where the last Read ended
+	chunk []byte // data at chunkAt that was opened ahead
+	at    int64
+}
+
+func newFile(o Object) *File {
+	f := &File{info: o.Info, data: o.Data.Reader(), size: o.Size, last: -1, stop: func() bool { return true }}
+	f.ctx, f.cancel = context.WithCancelCause(context.Background())
+	return f
+}
+
+// Info is what is known of the object.
+func (f *File) Info() Info { return f.info }
+
+// Size of the data in bytes.
+func (f *File) Size() int64 { return f.size }
+
+// ReadAt implements [io.ReaderAt]. It fetches what is needed for p, no more.
+func (f *File) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.readAt(p, off)
+	if err != nil && err != io.EOF {
+		return n, failure("read", f.info.Key, err)
+	}
+	return n, err
+}
+
+func (f *File) readAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("%w: negative offset", ErrInvalid)
+	}
+	if f.ctx.Err() != nil {
+		return 0, context.Cause(f.ctx)
+	}
+	if f.store != nil && f.store.closed.Load() {
+		return 0, ErrClosed // f.ctx ends as well, a moment later
+	}
+	n, err := f.data.ReadAt(p, off)
+	if errors.Is(err, envelope.ErrCorrupt) { // damaged on the way, perhaps
+		f.ahead.reset()
+		n, err = f.data.ReadAt(p, off)
+	}
+	if err != nil && err != io.EOF {
+		return 0, f.info.unreadable(f.ctx, "read", err)
+	}
+	return n, err
+}
+
+// Read implements [io.Reader]. Whoever reads on gets data that was fetched and
+// opened ahead.
+func (f *File) Read(p []byte) (int, error) {
+	n, err := f.read(p)
+	f.pos += int64(n)
+	f.last = f.pos
+	f.meter.read(int64(n))
+	if err != nil && err != io.EOF {
+		err = failure("read", f.info.Key, err)
+	}
+	return n, err
+}
+
+func (f *File) read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if f.pos >= f.at && f.pos < f.at+int64(len(f.chunk)) {
+		return copy(p, f.chunk[f.pos-f.at:]), nil
+	}
+	if f.pos >= f.size {
+		return 0, io.EOF
+	}
+	if f.ranges == nil || len(p) >= readChunk || f.pos != f.last {
+		n, err := f.readAt(p, f.pos)
+		if n > 0 && err == io.EOF {
+			err = nil // with the next call
+		}
+		return n, err
+	}
+	if cap(f.chunk) == 0 {
+		f.chunk = make([]byte, readChunk)
+	}
+	f.chunk = f.chunk[:min(readChunk, f.size-f.pos)]
+	f.at = f.pos
+	if n, err := f.readAt(f.chunk, f.pos); n < len(f.chunk) {
+		f.chunk = f.chunk[:0]
+		return 0, err
+	}
+	return copy(p, f.chunk), nil
+}
+
+// Seek implements [io.Seeker].
+func (f *File) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekStart:
+	case io.SeekCurrent:
+		offset += f.pos
+	case io.SeekEnd:
+		offset += f.size
+	default:
+		return 0, failure("read", f.info.Key, fmt.Errorf("%w: whence %d", ErrInvalid, whence))
+	}
+	if offset < 0 {
+		return 0, failure("read", f.info.Key, fmt.Errorf("%w: negative offset", ErrInvalid))
+	}
+	f.pos = offset
+	return offset, nil
+}
+
+// WriteTo implements [io.WriterTo]: from where the File is to its end.
+func (f *File) WriteTo(w io.Writer) (total int64, err error) {
+	buf := make([]byte, max(1, min(writeChunk, f.size-f.pos)))
+	for f.pos < f.size {
+		n, err := f.Read(buf)
+		if err != nil {
+			return total, err
+		}
+		m, err := w.Write(buf[:n])
+		total += int64(m)
+		if err == nil && m < n {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// Close ends the reading and waits for what was still being fetched. Later calls
+// answer [fs.ErrClosed].
+func (f *File) Close() error {
+	f.once.Do(func() {
+		f.cancel(fs.ErrClosed)
+		f.stop()
+		if f.ahead != nil {
+			f.ahead.wait()
+		}
+	})
+	return nil
+}

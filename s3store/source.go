@@ -1,0 +1,112 @@
+package s3store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+)
+
+// source reads what a caller wants to have stored. Its errors are the caller's
+// reader's, told from everything else: what that says may look like S3's trouble,
+// or damage, and may name a file.
+type source struct {
+	r     io.Reader
+	most  int64
+	read  int64
+	meter *meter
+	err   error // sticky
+}
+
+// Read implements io.Reader.
+func (s *source) Read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.r.Read(p)
+	s.read += int64(n)
+	s.meter.read(int64(n))
+	switch {
+	case s.read > s.most:
+		s.err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, s.most)
+	case err != nil && err != io.EOF:
+		s.err = reason{ErrSource, "", err}
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	return n, err
+}
+
+// begin reads up to most bytes, of size that are expected (-1: unknown), and says
+// whether that was all.
+func (s *source) begin(most, size int64) (first []byte, ended bool, err error) {
+	if size < 0 || size > most {
+		size = min(most, 64<<10)
+	}
+	// bytes.Buffer sees the end without growing if MinRead bytes are left.
+	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	if _, err := buf.ReadFrom(io.LimitReader(s, most)); err != nil {
+		return nil, false, err
+	}
+	if int64(buf.Len()) < most {
+		return tight(buf.Bytes()), true, nil
+	}
+	var one [1]byte
+	switch _, err := io.ReadFull(s, one[:]); {
+	case err == io.EOF:
+		return tight(buf.Bytes()), true, nil
+	case err != nil:
+		return nil, false, err
+	}
+	return append(buf.Bytes(), one[0]), false, nil
+}
+
+// tight is b without much behind it: a cache counts what it is given, not what that
+// keeps in memory.
+func tight(b []byte) []byte {
+	if cap(b) > len(b)+len(b)/4+bytes.MinRead {
+		return bytes.Clone(b)
+	}
+	return b
+}
+
+// sizeOf is the size of the data where it is certain: as said, or in memory already.
+// -1: it is not.
+func sizeOf(r io.Reader, said int64) (int64, error) {
+	switch r := r.(type) {
+	case *bytes.Reader:
+		return int64(r.Len()), nil
+	case *strings.Reader:
+		return int64(r.Len()), nil
+	case *bytes.Buffer:
+		return int64(r.Len()), nil
+	}
+	switch {
+	case said < 0:
+		return 0, fmt.Errorf("%w: negative Size", ErrInvalid)
+	case said > 0:
+		return said, nil
+	}
+	return -1, nil
+}
+
+// guess is how long a source will probably be, to choose the size of parts; -1 if
+// nobody can say. A file's length is not certain: it may grow while it is read.
+func guess(r io.Reader, size int64) int64 {
+	f, ok := r.(interface {
+		io.Seeker
+		Stat() (fs.FileInfo, error)
+	})
+	if size >= 0 || !ok {
+		return size
+	}
+	info, err := f.Stat()
+	at, seekErr := f.Seek(0, io.SeekCurrent)
+	if errors.Join(err, seekErr) != nil || !info.Mode().IsRegular() {
+		return -1
+	}
+	return max(info.Size()-at, 0)
+}
