@@ -14,6 +14,15 @@ type Coherence interface {
 	Announce(ctx context.Context, key string) (done func(), err error)
 }
 
+// Shredder is a [Coherence] that reaches the other nodes when a key is destroyed. A
+// *invalidate.Node is one.
+type Shredder interface {
+	// Shred has [Store.Shred] called with keys on every other node. It returns when each
+	// has answered or cannot be reached: nil if all have done it, else an error for
+	// each that may not have, joined.
+	Shred(ctx context.Context, keys []string) error
+}
+
 // alone is the Coherence of a store without peers.
 type alone struct{}
 

@@ -76,7 +76,8 @@ func (s *Store) open(ctx context.Context, key string, out *s3.GetObjectOutput, k
 	if err != nil {
 		return Object{}, info.unreadable(ctx, "get", err)
 	}
-	info.Size, info.ID, info.Metadata = r.Info().Size, r.Info().ID, r.Info().Metadata
+	i := r.Info()
+	info.Size, info.ID, info.KeyID, info.Metadata = i.Size, i.ID, i.Key, i.Metadata
 	if known.ETag != "" && known.ID == info.ID {
 		info.Size = known.Size
 		return Object{Info: info, Data: known.Data}, errRewrapped

@@ -2,13 +2,10 @@ package s3store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"sync"
-
-	"github.com/hipaakit/hipaakit/envelope"
 )
 
 const (
@@ -31,8 +28,7 @@ type File struct {
 	data   io.ReaderAt
 	size   int64
 	meter  *meter
-	ranges *envelope.ReaderAt // nil as well
-	ahead  *readAhead         // nil as well
+	ranges *rangeReader // nil as well
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -77,10 +73,6 @@ func (f *File) readAt(p []byte, off int64) (int, error) {
 		return 0, ErrClosed // f.ctx ends as well, a moment later
 	}
 	n, err := f.data.ReadAt(p, off)
-	if errors.Is(err, envelope.ErrCorrupt) { // damaged on the way, perhaps
-		f.ahead.reset()
-		n, err = f.data.ReadAt(p, off)
-	}
 	if err != nil && err != io.EOF {
 		return 0, f.info.unreadable(f.ctx, "read", err)
 	}
@@ -103,6 +95,9 @@ func (f *File) Read(p []byte) (int, error) {
 func (f *File) read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
+	}
+	if f.ctx.Err() != nil { // also for what was opened ahead: its key may be destroyed
+		return 0, context.Cause(f.ctx)
 	}
 	if f.pos >= f.at && f.pos < f.at+int64(len(f.chunk)) {
 		return copy(p, f.chunk[f.pos-f.at:]), nil
@@ -173,8 +168,9 @@ func (f *File) Close() error {
 	f.once.Do(func() {
 		f.cancel(fs.ErrClosed)
 		f.stop()
-		if f.ahead != nil {
-			f.ahead.wait()
+		if f.ranges != nil {
+			f.store.files.remove(f)
+			f.ranges.ahead.wait()
 		}
 	})
 	return nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hipaakit/hipaakit/diskcache"
+	"github.com/hipaakit/hipaakit/envelope"
 )
 
 // TestWriteBetweenTheTwoLooksOfAFill lets a write of this node begin and end
@@ -39,8 +40,8 @@ func TestWriteBetweenTheTwoLooksOfAFill(t *testing.T) {
 	// The whole of a write, as far as the cache sees it.
 	s.cache.Revoke("k")
 	info := Info{ETag: `"new"`}
-	meta := diskcache.Meta{Version: info.ETag, Blob: info.blob(s.mark)}
-	if err := s.cache.Put("k", diskcache.NewView([]byte("new")), meta, s.cache.Fence("k")); err != nil {
+	info.KeyID = envelope.KeyID{Name: envelope.DefaultKey, Version: 1}
+	if err := s.cache.Put("k", diskcache.NewView([]byte("new")), info.entry(s.mark), s.cache.Fence("k")); err != nil {
 		t.Fatal(err)
 	}
 	s.writes.mu.Unlock()

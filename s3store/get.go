@@ -103,7 +103,7 @@ func (f filling) run(ctx context.Context) (Object, error) {
 	case errors.Is(err, errNotModified):
 		s.stats.confirmed.Add(1)
 		if f.may {
-			s.cache.Confirm(f.key, f.found.ETag, f.fence)
+			s.cache.Confirm(f.key, f.found.entryVersion(s.mark), f.fence)
 		}
 		return f.found, nil
 	case errors.Is(err, errRewrapped):
@@ -121,8 +121,7 @@ func (f filling) run(ctx context.Context) (Object, error) {
 
 func (f filling) insert(o Object) {
 	if f.may {
-		meta := diskcache.Meta{Version: o.ETag, Blob: o.blob(f.store.mark)}
-		f.store.reportCache("fill", f.store.cache.Put(f.key, o.Data, meta, f.fence))
+		f.store.reportCache("fill", f.store.cache.Put(f.key, o.Data, o.entry(f.store.mark), f.fence))
 	}
 }
 

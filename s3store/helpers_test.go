@@ -3,6 +3,7 @@ package s3store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -124,6 +125,20 @@ func (m *member) Fresh(key string) bool {
 func (m *member) Announce(_ context.Context, key string) (func(), error) {
 	m.each(key, +1, "changing", (*Store).Changing)
 	return func() { m.each(key, -1, "changed", (*Store).Changed) }, nil
+}
+
+// Shred is the contract of [Shredder].
+func (m *member) Shred(ctx context.Context, keys []string) error {
+	m.mu.Lock()
+	stores := slices.Clone(m.stores)
+	m.mu.Unlock()
+	var errs []error
+	for _, s := range stores {
+		if s != m.self {
+			errs = append(errs, s.Shred(ctx, keys))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (m *member) each(key string, doubt int, event string, tell func(*Store, string)) {

@@ -8,8 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-
-	"github.com/hipaakit/hipaakit/envelope"
 )
 
 const (
@@ -104,25 +102,20 @@ func (s *Store) openRanges(ctx context.Context, key, version string) (*File, err
 func (s *Store) openPinned(ctx context.Context, head []byte, info Info) (*File, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	f := &File{store: s, info: info, last: -1, ctx: ctx, cancel: cancel, stop: context.AfterFunc(s.ctx, func() { cancel(ErrClosed) })}
-	f.ahead = &readAhead{ctx: ctx, size: info.SealedSize, fetch: pinned{s, info}.fetch}
-	f.ahead.head.Store(&head)
-	var err error
-	for range 2 { // as for [Store.fetch]: one answer may be damaged, and the object is not
-		if f.ranges, err = envelope.NewReaderAt(ctx, f.ahead, info.SealedSize, s.keyring, s.binding(info.Key)); err == nil {
-			break
-		}
-		if err = info.unreadable(ctx, "open", err); !errors.Is(err, ErrCorrupt) {
-			break
-		}
-		f.ahead.reset()
+	f.ranges = &rangeReader{ctx: ctx, store: s, info: info}
+	f.ranges.ahead = &readAhead{ctx: ctx, size: info.SealedSize, fetch: pinned{s, info}.fetch}
+	f.ranges.ahead.head.Store(&head)
+	i, err := f.ranges.open()
+	if err == nil {
+		f.info.Size, f.info.ID, f.info.KeyID, f.info.Metadata = i.Size, i.ID, i.Key, i.Metadata
+		f.data, f.size = f.ranges, i.Size
+		err = s.files.add(ctx, f)
 	}
 	if err != nil {
+		err = info.unreadable(ctx, "open", err) // before the context is ended here
 		f.Close()
 		return nil, err
 	}
-	i := f.ranges.Info()
-	info.Size, info.ID, info.Metadata = i.Size, i.ID, i.Metadata
-	f.info, f.data, f.size = info, f.ranges, i.Size
 	return f, nil
 }
 

@@ -91,6 +91,7 @@ type putting struct {
 	source  *source
 	first   []byte // of the source, read already
 	meter   *meter
+	header  envelope.Info // of what was sealed
 	// size of the data, certainly and probably; -1: not known
 	size, probably int64
 }
@@ -102,18 +103,23 @@ func (p *putting) sealing() envelope.Options {
 // whole puts data that is in memory already.
 func (p *putting) whole(ctx context.Context, c *change) (Info, error) {
 	s, plain := p.store, p.first
+	c.begin()
 	sealed, err := envelope.Seal(ctx, nil, plain, s.keyring, s.binding(p.key), p.sealing())
 	if err != nil {
 		return Info{}, sealError(err)
 	}
 	u := s.newUpload(ctx, c, s.options.plan, p.meter)
 	u.buf, u.total, u.identity = sealed, int64(len(sealed)), bytes.Clone(sealed[:prefixSize])
+	if p.header, err = s.headerOf(ctx, p.key, sealed); err != nil {
+		return Info{}, err
+	}
 	return p.finish(ctx, u, int64(len(plain)), &collected{all: plain})
 }
 
 // stream seals and sends while it reads.
 func (p *putting) stream(ctx context.Context, c *change) (Info, error) {
 	s := p.store
+	c.begin()
 	u := s.newUpload(ctx, c, s.options.plan.sized(p.probably), p.meter)
 	defer u.abandon()
 	o := p.sealing()
@@ -122,6 +128,10 @@ func (p *putting) stream(ctx context.Context, c *change) (Info, error) {
 	if err != nil {
 		return Info{}, p.blame(u, err)
 	}
+	if p.header, err = s.headerOf(ctx, p.key, u.head); err != nil {
+		return Info{}, err
+	}
+	u.head = nil
 	kept := s.newCollected(p.probably)
 	all := io.MultiReader(bytes.NewReader(p.first), p.source)
 	p.first = nil // not for as long as the upload takes
@@ -133,6 +143,16 @@ func (p *putting) stream(ctx context.Context, c *change) (Info, error) {
 		return Info{}, p.blame(u, err)
 	}
 	return p.finish(ctx, u, n, kept)
+}
+
+// headerOf is what a header just made says of itself: which version of a key it was
+// sealed under, the keyring might answer otherwise when it is asked again.
+func (s *Store) headerOf(ctx context.Context, key string, sealed []byte) (envelope.Info, error) {
+	r, err := envelope.NewReader(ctx, bytes.NewReader(sealed), s.keyring, s.binding(key))
+	if err != nil {
+		return envelope.Info{}, sealError(err)
+	}
+	return r.Info(), nil
 }
 
 // blame says whose error it was that ended the sealing: the source's, the
@@ -158,8 +178,8 @@ func (p *putting) finish(ctx context.Context, u *upload, size int64, kept *colle
 		return Info{}, err
 	}
 	info := Info{
-		Key: p.key, ETag: out.etag, Version: out.version, Size: size, SealedSize: u.total,
-		Modified: out.modified, ID: envelope.ObjectID(u.identity[16:prefixSize]), Metadata: maps.Clone(p.options.Metadata),
+		Key: p.key, ETag: out.etag, Version: out.version, Size: size, SealedSize: u.total, Modified: out.modified,
+		ID: p.header.ID, KeyID: p.header.Key, Metadata: maps.Clone(p.options.Metadata),
 	}
 	if data, ok := kept.view(); ok && size <= p.store.options.MaxInMemory {
 		u.change.insert(ctx, info, data)

@@ -88,14 +88,17 @@ func (s *Store) newest(ctx context.Context, has []envelope.KeyID, names []string
 // header.
 func (s *Store) splice(ctx context.Context, old looked, keys []string, when condition) (Info, error) {
 	key := old.info.Key
-	header, replaces, err := envelope.RewrapHeader(ctx, old.head, s.keyring, s.keyring, s.binding(key), keys...)
-	if err != nil {
-		return Info{}, sealError(err)
-	}
-	var out written
 	info := old.info
-	err = s.write(ctx, key, func(ctx context.Context, c *change) error {
+	err := s.write(ctx, key, func(ctx context.Context, c *change) error {
 		c.begin()
+		header, replaces, err := envelope.RewrapHeader(ctx, old.head, s.keyring, s.keyring, s.binding(key), keys...)
+		if err != nil {
+			return sealError(err)
+		}
+		now, err := s.headerOf(ctx, key, header)
+		if err != nil {
+			return err
+		}
 		known, _, _ := s.cached(key)
 		u := s.newUpload(ctx, c, s.options.plan, newMeter(nil, -1))
 		defer u.abandon()
@@ -105,9 +108,11 @@ func (s *Store) splice(ctx context.Context, old looked, keys []string, when cond
 		if err := u.splice(old.info, header, int64(replaces)); err != nil {
 			return err
 		}
-		if out, err = u.commit(when); err != nil {
+		out, err := u.commit(when)
+		if err != nil {
 			return err
 		}
+		info.KeyID = now.Key
 		info.ETag, info.Version, info.Modified, info.SealedSize = out.etag, out.version, out.modified, u.total
 		if known.ETag != "" && known.ID == info.ID {
 			info.Size = known.Size

@@ -65,7 +65,7 @@ func (s *Store) look(ctx context.Context, key, version string) (looked, error) {
 			return looked{}, info.unreadable(ctx, "stat", err)
 		}
 		i := r.Info()
-		info.Size, info.ID, info.Metadata = i.Size, i.ID, i.Metadata
+		info.Size, info.ID, info.KeyID, info.Metadata = i.Size, i.ID, i.Key, i.Metadata
 		return looked{info, head, i.Keys}, nil
 	})
 }

@@ -23,7 +23,7 @@ type Store struct {
 	client  S3
 	bucket  string
 	id      string
-	mark    []byte
+	mark    string
 	keyring envelope.Keyring
 	cache   *diskcache.Cache // nil: none
 	peers   Coherence
@@ -33,6 +33,7 @@ type Store struct {
 	writes  writes
 	flights flights
 	retries retries
+	files   openFiles
 	stats   counters
 
 	ctx     context.Context // ends with Close, because of ErrClosed
@@ -45,6 +46,10 @@ type Store struct {
 // New returns a store over bucket. The id tells stores apart and is bound into
 // every object: choose it once and for all, and not after the bucket, since a
 // replica of the bucket elsewhere must open under the same id.
+//
+// With a *keyring.Keyring the store follows it: what the cache has of objects under a
+// key that is or was destroyed is shredded, before New returns and whenever the keyring
+// is read.
 func New(client S3, bucket, id string, kr envelope.Keyring, o Options) (*Store, error) {
 	switch {
 	case client == nil:
@@ -64,6 +69,9 @@ func New(client S3, bucket, id string, kr envelope.Keyring, o Options) (*Store, 
 		cache: o.Cache, peers: o.Coherence, options: o, log: o.Logger}
 	s.retries.first = o.pause
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	if k, ok := kr.(mortal); ok {
+		s.follow(k)
+	}
 	if o.alone && o.Cache != nil {
 		s.outwaitOrphans()
 	}

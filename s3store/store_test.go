@@ -195,15 +195,35 @@ func TestEntryWithoutReadableInfoIsAMiss(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad := diskcache.Meta{Version: i.ETag, Blob: append(bytes.Clone(s.mark), 2, 2, 9)}
-	if err := s.cache.Put("k", diskcache.NewView([]byte("x")), bad, s.cache.Fence("k")); err != nil {
-		t.Fatal(err)
+	good := i.entry(s.mark)
+	for _, bad := range []func(*diskcache.Meta){
+		func(m *diskcache.Meta) { m.Version = i.ETag },
+		func(m *diskcache.Meta) { m.Version = "" },
+		func(m *diskcache.Meta) { m.Version += "x" },
+		func(m *diskcache.Meta) { m.Version = strings.TrimSuffix(m.Version, m.Version[len(m.Version)-1:]) },
+		func(m *diskcache.Meta) {
+			m.Version = strings.Replace(m.Version, s.mark, strings.Repeat("m", len(s.mark)), 1)
+		},
+		func(m *diskcache.Meta) { m.Group = "" },
+		func(m *diskcache.Meta) { m.Group = "default" },
+		func(m *diskcache.Meta) { m.Group = "default/99999999999" },
+		func(m *diskcache.Meta) { m.Blob = []byte{2, 2, 9} },
+		func(m *diskcache.Meta) { m.Blob = []byte{200, 1, 1, 'a', 1, 'b'} },
+		func(m *diskcache.Meta) { m.Blob = append(m.Blob, 0) },
+		func(m *diskcache.Meta) { m.Blob = bytes.Repeat([]byte{0xff}, 20) },
+	} {
+		meta := good
+		meta.Blob = bytes.Clone(good.Blob)
+		bad(&meta)
+		if err := s.cache.Put("k", diskcache.NewView([]byte("x")), meta, s.cache.Fence("k")); err != nil {
+			t.Fatal(err)
+		}
+		f.requests()
+		if o := mustGet(t, s, "k", "x"); o.Metadata["type"] != "MR" {
+			t.Errorf("%+v", o.Info)
+		}
+		mustAsk(t, f, "GET k")
 	}
-	f.requests()
-	if o := mustGet(t, s, "k", "x"); o.Metadata["type"] != "MR" {
-		t.Errorf("%+v", o.Info)
-	}
-	mustAsk(t, f, "GET k")
 }
 
 func TestViewHoldsWhatItCounts(t *testing.T) {

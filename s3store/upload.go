@@ -34,6 +34,7 @@ type upload struct {
 	buf      []byte // the part being filled
 	count    int    // of the parts that were given to parts
 	total    int64  // bytes written
+	head     []byte // what was written first: the header, in one piece
 	identity []byte
 	parts    *parts // nil: one part, so far
 	complete bool
@@ -47,8 +48,8 @@ func (s *Store) newUpload(ctx context.Context, c *change, p plan, m *meter) *upl
 // Write implements io.Writer. A full part is sent when the next byte comes, so that
 // an envelope of exactly one part is one PUT.
 func (u *upload) Write(p []byte) (int, error) {
-	if u.identity == nil && len(p) >= prefixSize { // the header comes in one piece
-		u.identity = bytes.Clone(p[:prefixSize])
+	if u.identity == nil {
+		u.head, u.identity = bytes.Clone(p), bytes.Clone(p[:prefixSize])
 	}
 	for rest := p; len(rest) > 0; {
 		if len(u.buf) == cap(u.buf) {

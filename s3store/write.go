@@ -28,6 +28,8 @@ type change struct {
 //	begin      put the key in doubt here, capture the fence. Before the first
 //	           request: of two uploads a versioned bucket makes the one current that
 //	           was *started* last, and a peer's write that races moves the fence.
+//	           And before the keyring is asked: a key that is destroyed afterwards
+//	           moves it too, and one that was destroyed before seals nothing.
 //	announce   to the peers, until no node serves the key unconfirmed. Right before
 //	           the request that changes something: an upload may take an hour.
 //	commit
@@ -91,8 +93,7 @@ func (c *change) insert(ctx context.Context, info Info, data diskcache.View) {
 	if s.cache == nil || c.unsettled || !s.writes.alone(c.doubt) || !s.isCurrent(ctx, info) {
 		return
 	}
-	meta := diskcache.Meta{Version: info.ETag, Blob: info.blob(s.mark)}
-	err := s.cache.Put(c.key, data, meta, c.fence)
+	err := s.cache.Put(c.key, data, info.entry(s.mark), c.fence)
 	s.reportCache("insert", err)
 	c.inserted = err == nil
 }
