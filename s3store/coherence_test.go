@@ -135,6 +135,36 @@ func TestOneFetchForManyCallers(t *testing.T) {
 	mustAsk(t, f, "GET k")
 }
 
+// TestCallerBetweenMissAndFetchFindsWhatCameMeanwhile holds a caller where he has
+// missed but has not asked yet, while another's fetch begins and ends.
+func TestCallerBetweenMissAndFetchFindsWhatCameMeanwhile(t *testing.T) {
+	s, f := cachedStore(t, Options{})
+	put(t, s, "k", "data")
+	s.drop("k")
+	f.requests()
+	s.mu.Lock() // which work takes for reading, behind the look into the cache
+	late := make(chan error)
+	go func() {
+		o, err := s.Get(t.Context(), "k")
+		if err == nil && drain(o.Data.Reader()) != "data" {
+			err = errors.New("other data")
+		}
+		late <- err
+	}()
+	awaitBlocked("s3store.(*Store).work")
+	o := filling{store: s, key: "k", fence: s.cache.Fence("k"), may: true}
+	_, insert, err := o.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	insert()
+	s.mu.Unlock()
+	if err := <-late; err != nil {
+		t.Error(err)
+	}
+	mustAsk(t, f, "GET k")
+}
+
 // TestCallersOfOneFetchShareNothingTheyCanChange lets callers of one fetch write
 // into what they got.
 func TestCallersOfOneFetchShareNothingTheyCanChange(t *testing.T) {
@@ -213,9 +243,9 @@ func TestFetchThatPanicsStrandsNobody(t *testing.T) {
 	// out of a goroutine and can be survived here.
 	s, _ := cachedStore(t, Options{})
 	fl := &s.flights
-	_, err := fl.do(t.Context(), s, flightName{key: "k"}, func(context.Context) (Object, error) {
+	_, err := fl.do(t.Context(), s, flightName{key: "k"}, func(context.Context) (Object, func(), error) {
 		runtime.Goexit()
-		return Object{}, nil
+		return Object{}, nil, nil
 	})
 	if !errors.Is(err, ErrUnavailable) || len(fl.now) != 0 {
 		t.Fatal(err)
@@ -227,11 +257,11 @@ func TestLastCallerWhoLeavesEndsTheFetch(t *testing.T) {
 	fl := &s.flights
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	_, err := fl.do(ctx, s, flightName{key: "k"}, func(run context.Context) (Object, error) {
+	_, err := fl.do(ctx, s, flightName{key: "k"}, func(run context.Context) (Object, func(), error) {
 		cancel()
 		<-run.Done()
 		close(ended)
-		return Object{}, run.Err()
+		return Object{}, nil, run.Err()
 	})
 	<-ended
 	if !errors.Is(err, context.Canceled) {

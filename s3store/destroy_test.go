@@ -66,6 +66,7 @@ func TestDestroyedKeyLeavesBothTiersOfBothNodes(t *testing.T) {
 			if _, err := n.store.Get(t.Context(), key); err != nil {
 				t.Fatal(err)
 			}
+			settled(n.store)
 			if e, err := n.cache.Get(key); err != nil || e.Suspect {
 				t.Fatalf("%s is not cached: this test proves nothing (%v)", key, err)
 			}
@@ -225,7 +226,7 @@ func TestEntryDiesWithTheLastOfItsKeys(t *testing.T) {
 		putUnder(t, s, "k", []byte("data"), "one", "two")
 		mustDestroy(t, s, order[0])
 		mustGet(t, s, "k", "data")
-		mustGet(t, s, "k", "data") // from the cache
+		settled(s)
 		if _, err := s.cache.Get("k"); err != nil {
 			t.Error("not cached by its other key")
 		}
@@ -238,13 +239,16 @@ func TestEntryDiesWithTheLastOfItsKeys(t *testing.T) {
 // comes to the cache when that has been shredded.
 func TestFillsAndWritesThatRaceWithADestructionInsertNothing(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodHead} {
-		s, f := cachedStore(t, Options{})
-		if _, err := s.keyring.(*keyring.Keyring).Rotate(t.Context(), "tenant"); err != nil {
+		kr, f := &interrupted{Keyring: newKeyring(t), at: -1}, newFakeS3(t)
+		if _, err := kr.Rotate(t.Context(), "tenant"); err != nil {
 			t.Fatal(err)
 		}
+		s := newStore(t, f.client(), kr, Options{Cache: openCache(t, t.TempDir(), kr)})
 		data := noise(300_000)
 		putUnder(t, s, "k", data, "tenant")
 		s.drop("k")
+		used := make(chan struct{})
+		kr.at, kr.do = 0, func() { close(used) }
 		reached, leave := make(chan struct{}), make(chan struct{})
 		f.before = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method != method {
@@ -274,6 +278,7 @@ func TestFillsAndWritesThatRaceWithADestructionInsertNothing(t *testing.T) {
 			done <- err
 		}()
 		<-reached
+		<-used
 		mustDestroy(t, s, "tenant")
 		close(leave)
 		if err := <-done; err != nil { // it began before
@@ -282,6 +287,48 @@ func TestFillsAndWritesThatRaceWithADestructionInsertNothing(t *testing.T) {
 		f.before = nil
 		mustBeDestroyed(t, s, "k")
 	}
+}
+
+// TestKeyDestroyedWhileAPutSealsLeavesNothing lets the destruction come after each use
+// that a Put makes of the key: what it seals is refused, or its fence has moved.
+func TestKeyDestroyedWhileAPutSealsLeavesNothing(t *testing.T) {
+	for _, data := range [][]byte{little, much} {
+		for at := range 3 {
+			kr := &interrupted{Keyring: newKeyring(t), at: at}
+			if _, err := kr.Rotate(t.Context(), "tenant"); err != nil {
+				t.Fatal(err)
+			}
+			f := newFakeS3(t)
+			s := newStore(t, f.client(), kr, Options{Cache: openCache(t, t.TempDir(), kr), plan: small})
+			kr.do = func() { mustDestroy(t, s, "tenant") }
+			_, err := s.Put(t.Context(), "k", bytes.NewReader(data), PutOptions{Keys: []string{"tenant"}})
+			if kr.at >= 0 {
+				kr.do() // the Put has used the key less often
+			} else if err != nil && !errors.Is(err, envelope.ErrKeyDestroyed) {
+				t.Errorf("use %d: %v", at, err)
+			}
+			if _, err := s.cache.Get("k"); err == nil {
+				t.Errorf("use %d: cached", at)
+			}
+		}
+	}
+}
+
+// interrupted does something after the use of a tenant's key numbered at.
+type interrupted struct {
+	*keyring.Keyring
+	at int
+	do func()
+}
+
+func (k *interrupted) Derive(ctx context.Context, id envelope.KeyID, info []byte) (out [envelope.DerivedKeySize]byte, err error) {
+	out, err = k.Keyring.Derive(ctx, id, info)
+	if id.Name == "tenant" && k.at >= 0 {
+		if k.at--; k.at < 0 {
+			k.do()
+		}
+	}
+	return out, err
 }
 
 // TestDestroyNeedsAKeyringThatCan says so, instead of doing half of it.

@@ -19,12 +19,6 @@ func TestWriteBetweenTheTwoLooksOfAFill(t *testing.T) {
 	s, f := cachedStore(t, Options{})
 	put(t, s, "k", "old")
 	s.drop("k")
-	old := f.body("k")
-	f.before = func(w http.ResponseWriter, _ *http.Request) bool { // under way before the write
-		w.Header().Set("ETag", `"old"`)
-		w.Write(old)
-		return true
-	}
 	other := s.writes.begin("other") // so that looking for writes takes the lock
 
 	s.mu.Lock()
@@ -37,19 +31,29 @@ func TestWriteBetweenTheTwoLooksOfAFill(t *testing.T) {
 	s.writes.mu.Lock()
 	s.mu.Unlock()
 	awaitBlocked("s3store.(*writes).doubts")
-	// The whole of a write, as far as the cache sees it.
+	// A write, as far as the cache sees it: it begins here, and has ended when S3
+	// answers the reader with what it had before.
 	s.cache.Revoke("k")
+	asked, answer := make(chan struct{}), make(chan struct{})
+	f.before = func(http.ResponseWriter, *http.Request) bool {
+		close(asked)
+		<-answer
+		return false
+	}
+	s.writes.mu.Unlock()
+	<-asked
 	info := Info{ETag: `"new"`}
 	info.KeyID = envelope.KeyID{Name: envelope.DefaultKey, Version: 1}
 	if err := s.cache.Put("k", diskcache.NewView([]byte("new")), info.entry(s.mark), s.cache.Fence("k")); err != nil {
 		t.Fatal(err)
 	}
-	s.writes.mu.Unlock()
-
+	close(answer)
 	if o := <-read; drain(o.Data.Reader()) != "old" {
 		t.Fatal("the reader began before the write: old data is right for it")
 	}
 	s.writes.end("other", other)
+	f.before = nil
+	settled(s)
 	f.requests()
 	mustGet(t, s, "k", "new")
 	mustAsk(t, f)

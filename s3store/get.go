@@ -70,9 +70,12 @@ func (s *Store) ask(ctx context.Context, key string, fresh bool, found Object) (
 	f := filling{store: s, key: key, fence: fence, may: !s.writes.doubts(key), found: found}
 	var o Object
 	if !fresh || !f.may {
-		o, err = f.run(ctx)
+		var insert func()
+		if o, insert, err = f.run(ctx); insert != nil {
+			insert()
+		}
 	} else {
-		o, err = s.flights.do(ctx, s, flightName{key, f.fence}, f.run)
+		o, err = s.flights.do(ctx, s, flightName{key, f.fence}, f.unlessThere)
 	}
 	return s.orStale(o, found, err)
 }
@@ -96,7 +99,18 @@ type filling struct {
 	found Object // what the cache has; ETag "" if nothing
 }
 
-func (f filling) run(ctx context.Context) (Object, error) {
+// unlessThere is run, for a caller who may be served from the cache: who looked there
+// just before another's request was answered, and came here after, finds it now.
+func (f filling) unlessThere(ctx context.Context) (Object, func(), error) {
+	if o, suspect, ok := f.store.cached(f.key); ok && !suspect {
+		f.store.stats.hits.Add(1)
+		return o, nil, nil
+	}
+	return f.run(ctx)
+}
+
+// run asks S3. It returns what is left to be done with the answer.
+func (f filling) run(ctx context.Context) (_ Object, insert func(), _ error) {
 	s := f.store
 	o, err := s.fetch(ctx, f.key, "", f.found)
 	switch {
@@ -105,18 +119,17 @@ func (f filling) run(ctx context.Context) (Object, error) {
 		if f.may {
 			s.cache.Confirm(f.key, f.found.entryVersion(s.mark), f.fence)
 		}
-		return f.found, nil
+		return f.found, nil, nil
 	case errors.Is(err, errRewrapped):
 		s.stats.confirmed.Add(1)
-		f.insert(o)
-		return o, nil
+		return o, func() { f.insert(o) }, nil
 	case err == nil:
 		s.stats.fetched.Add(1)
-		f.insert(o)
+		return o, func() { f.insert(o) }, nil
 	case errors.Is(err, ErrNotFound) && f.found.ETag != "":
 		s.drop(f.key)
 	}
-	return o, err
+	return o, nil, err
 }
 
 func (f filling) insert(o Object) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -85,6 +86,19 @@ func mustGet(t testing.TB, s *Store, key, want string) Object {
 		t.Fatalf("got %.40q, want %.40q", got, want)
 	}
 	return o
+}
+
+// settled waits until what was fetched is in the cache: Get does not.
+func settled(s *Store) {
+	for {
+		s.flights.mu.Lock()
+		n := len(s.flights.now)
+		s.flights.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		runtime.Gosched()
+	}
 }
 
 func mustAsk(t testing.TB, f *fakeS3, want ...string) {

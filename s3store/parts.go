@@ -62,7 +62,7 @@ func (p *parts) upload(n int, data []byte) error {
 		out, err := call(p.ctx, p.store, int64(len(data)), func(ctx context.Context) (*s3.UploadPartOutput, error) {
 			again := *in
 			again.Body = bytes.NewReader(data)
-			out, err := p.store.client.UploadPart(ctx, &again, once)
+			out, err := p.store.client.UploadPart(ctx, &again, once, unsigned)
 			if err == nil && aws.ToString(out.ETag) == "" {
 				err = errHollow
 			}
@@ -128,6 +128,15 @@ func (p *parts) buffer(size int64) []byte {
 			return b[:0]
 		}
 	}
+	return p.store.buffer(size)
+}
+
+// buffer returns an empty buffer of size bytes: to have the system clear 40 MiB for
+// each upload takes a good part of what sealing them does.
+func (s *Store) buffer(size int64) []byte {
+	if b, ok := s.buffers.Get().(*[]byte); ok && int64(cap(*b)) == size {
+		return (*b)[:0]
+	}
 	return make([]byte, 0, size)
 }
 
@@ -142,4 +151,10 @@ func (p *parts) close() {
 	p.cancel(context.Canceled)
 	p.wait()
 	p.stop()
+	for _, b := range p.free {
+		if int64(cap(b)) == p.store.options.plan.least {
+			p.store.buffers.Put(&b)
+		}
+	}
+	p.free = nil
 }

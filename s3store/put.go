@@ -50,14 +50,17 @@ func (s *Store) put(ctx context.Context, key string, data io.Reader, o PutOption
 	}
 	p := &putting{store: s, key: key, options: o, when: when, size: size, probably: guess(data, size)}
 	p.meter = newMeter(o.Progress, p.probably)
-	p.source = &source{r: data, most: s.options.MaxObject, meter: p.meter}
+	p.source = &source{ctx: ctx, r: data, most: s.options.MaxObject, meter: p.meter}
 	return p.run(ctx)
 }
 
 func (p *putting) run(ctx context.Context) (info Info, err error) {
 	s := p.store
 	var ended bool
-	if p.first, ended, err = p.source.begin(min(s.options.plan.least, s.options.MaxObject), p.probably); err != nil {
+	if p.size <= s.options.plan.least { // else there is nothing to find out
+		p.first, ended, err = p.source.begin(min(s.options.plan.least, s.options.MaxObject), p.probably)
+	}
+	if err != nil {
 		return Info{}, err
 	}
 	if ended && p.size >= 0 && p.size != int64(len(p.first)) {
@@ -124,6 +127,7 @@ func (p *putting) stream(ctx context.Context, c *change) (Info, error) {
 	defer u.abandon()
 	o := p.sealing()
 	o.Size = max(p.size, 0)
+	p.source.ctx = ctx // it ends with the store as well
 	w, err := envelope.NewWriter(ctx, u, s.keyring, s.binding(p.key), o)
 	if err != nil {
 		return Info{}, p.blame(u, err)
@@ -133,16 +137,19 @@ func (p *putting) stream(ctx context.Context, c *change) (Info, error) {
 	}
 	u.head = nil
 	kept := s.newCollected(p.probably)
-	all := io.MultiReader(bytes.NewReader(p.first), p.source)
+	all := io.MultiWriter(kept, w)
+	_, err = all.Write(p.first)
 	p.first = nil // not for as long as the upload takes
-	n, err := io.Copy(io.MultiWriter(kept, w), all)
+	if err == nil {
+		_, err = p.source.WriteTo(all)
+	}
 	if err == nil {
 		err = w.Close()
 	}
 	if err != nil {
 		return Info{}, p.blame(u, err)
 	}
-	return p.finish(ctx, u, n, kept)
+	return p.finish(ctx, u, p.source.read, kept)
 }
 
 // headerOf is what a header just made says of itself: which version of a key it was
@@ -192,14 +199,19 @@ type collected struct {
 	most  int64
 	all   []byte
 	gone  bool
-	parts [][]byte // of collectUnit each; growing one slice would double and copy
+	parts [][]byte // growing one slice would double and copy
 	size  int64
 }
 
 const collectUnit = 1 << 20
 
+// newCollected expects size bytes (-1: unknown).
 func (s *Store) newCollected(size int64) *collected {
-	return &collected{most: s.options.MaxInMemory, gone: s.cache == nil || size > s.options.MaxInMemory}
+	c := &collected{most: s.options.MaxInMemory, gone: s.cache == nil || size > s.options.MaxInMemory}
+	if !c.gone && size > 0 {
+		c.parts = [][]byte{make([]byte, 0, size)}
+	}
+	return c
 }
 
 // Write implements io.Writer; it does not fail.
@@ -225,6 +237,9 @@ func (c *collected) Write(p []byte) (int, error) {
 func (c *collected) view() (diskcache.View, bool) {
 	if c.gone {
 		return diskcache.View{}, false
+	}
+	if len(c.parts) == 1 {
+		return diskcache.NewView(tight(c.parts[0])), true
 	}
 	if c.parts != nil {
 		c.all = make([]byte, 0, c.size)

@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 // reader's, told from everything else: what that says may look like S3's trouble,
 // or damage, and may name a file.
 type source struct {
+	ctx   context.Context // of the Put: an endless source must not outlive it
 	r     io.Reader
 	most  int64
 	read  int64
@@ -26,18 +28,76 @@ func (s *source) Read(p []byte) (int, error) {
 		return 0, s.err
 	}
 	n, err := s.r.Read(p)
-	s.read += int64(n)
-	s.meter.read(int64(n))
-	switch {
-	case s.read > s.most:
-		s.err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, s.most)
-	case err != nil && err != io.EOF:
-		s.err = reason{ErrSource, "", err}
+	if s.ctx.Err() != nil {
+		s.err = context.Cause(s.ctx)
+		return 0, s.err
 	}
-	if s.err != nil {
+	if s.took(n) != nil {
+		return 0, s.err
+	}
+	if err != nil && err != io.EOF {
+		s.err = reason{ErrSource, "", err}
 		return 0, s.err
 	}
 	return n, err
+}
+
+// took counts n bytes more.
+func (s *source) took(n int) error {
+	s.read += int64(n)
+	s.meter.read(int64(n))
+	if s.read > s.most && s.err == nil {
+		s.err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, s.most)
+	}
+	return s.err
+}
+
+// atOnce is how much an envelope's writer takes without copying it, and read time.
+const atOnce = 4 << 20
+
+// WriteTo implements io.WriterTo, in pieces of atOnce bytes. What is in memory already
+// is not copied.
+func (s *source) WriteTo(w io.Writer) (total int64, err error) {
+	switch r := s.r.(type) {
+	case *bytes.Reader:
+		return r.WriteTo(pieces{s, w})
+	case *bytes.Buffer:
+		return r.WriteTo(pieces{s, w})
+	}
+	buf := make([]byte, atOnce)
+	for {
+		n, ended := io.ReadFull(s, buf)
+		if s.err != nil {
+			return total, s.err
+		}
+		m, err := w.Write(buf[:n])
+		total += int64(m)
+		if err != nil || ended != nil { // of errors only those of the end are left
+			return total, err
+		}
+	}
+}
+
+// pieces passes on what is in memory, as if it were read.
+type pieces struct {
+	s *source
+	w io.Writer
+}
+
+func (c pieces) Write(p []byte) (total int, err error) {
+	for len(p) > 0 {
+		n := min(atOnce, len(p))
+		if err := c.s.took(n); err != nil {
+			return total, err
+		}
+		n, err := c.w.Write(p[:n])
+		total += n
+		if err != nil {
+			return total, err
+		}
+		p = p[n:]
+	}
+	return total, nil
 }
 
 // begin reads up to most bytes, of size that are expected (-1: unknown), and says

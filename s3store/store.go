@@ -34,6 +34,7 @@ type Store struct {
 	flights flights
 	retries retries
 	files   openFiles
+	buffers sync.Pool // of *[]byte, for parts of the usual size
 	stats   counters
 
 	ctx     context.Context // ends with Close, because of ErrClosed

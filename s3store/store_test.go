@@ -223,6 +223,7 @@ func TestEntryWithoutReadableInfoIsAMiss(t *testing.T) {
 			t.Errorf("%+v", o.Info)
 		}
 		mustAsk(t, f, "GET k")
+		settled(s)
 	}
 }
 

@@ -77,7 +77,7 @@ func (u *upload) next() error {
 		return err
 	}
 	if u.parts == nil {
-		u.buf = make([]byte, 0, size)
+		u.buf = u.store.buffer(size)
 	} else {
 		u.buf = u.parts.buffer(size)
 	}
@@ -150,7 +150,7 @@ func (u *upload) put(when condition) commit {
 				IfNoneMatch:    when.ifNoneMatch(), IfMatch: when.ifMatch(),
 			}
 			s.options.ServerSide.put(in)
-			out, err := s.client.PutObject(ctx, in, when.call)
+			out, err := s.client.PutObject(ctx, in, when.call, unsigned)
 			if err != nil {
 				return written{}, err
 			}
