@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/hipaakit/hipaakit/diskcache"
@@ -107,14 +108,28 @@ func groupsOf(ids []envelope.KeyID) (groups []string) {
 // follow has what is destroyed here or elsewhere, now or before this process began,
 // leave the cache.
 func (s *Store) follow(k mortal) {
-	k.Follow(s.forget)
+	// A keyring keeps its followers for as long as it lives, so this one is not the
+	// store itself, which holds a cache.
+	s.follower = &follower{}
+	s.follower.store.Store(s)
+	k.Follow(s.follower.forget)
 	stones, _ := k.Tombstones()
 	if err := s.forget(s.ctx, stones); err != nil { // the keyring asks again when it is read next
 		s.log.Warn("s3store: entries of destroyed keys may be left in the cache's folder", "error", err)
 	}
 }
 
-// forget is the keyring's follower: everything that this node has of the keys goes. A
+// follower is what the keyring keeps of a store.
+type follower struct{ store atomic.Pointer[Store] }
+
+func (f *follower) forget(ctx context.Context, destroyed []envelope.KeyID) error {
+	if s := f.store.Load(); s != nil {
+		return s.forget(ctx, destroyed)
+	}
+	return nil
+}
+
+// forget is what the keyring's follower does: everything that this node has of the keys goes. A
 // store or cache that is closed has nothing to serve; what is in its folder goes when
 // a store is made over it again.
 func (s *Store) forget(ctx context.Context, destroyed []envelope.KeyID) error {

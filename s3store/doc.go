@@ -24,7 +24,10 @@
 //     request can no longer land. A failed upload leaves no parts behind, unless S3
 //     cannot be reached for that either: [Store.CleanUploads].
 //   - A cache that fails is a miss. With a cache, one fetch serves all callers who
-//     wait for the same key; a caller who gives up does not disturb the others.
+//     wait for the same key; a caller who gives up does not disturb the others. They
+//     have the object before it is written to the disk.
+//   - After [Store.Destroy] without anything unreached, no node has anything cached of
+//     objects that only the destroyed key opened, in memory or on disk.
 //   - An object of any size that S3 takes is written and read in bounded memory.
 //   - If a process dies with a write in flight, what it wrote may land up to
 //     [Options.LandingTime] later. A store without peers may serve older data that
@@ -60,10 +63,19 @@
 //
 // # Joining nodes
 //
-// The store declares what it needs of its peers ([Coherence]) and offers what
-// they need of it ([Store.Changing], [Store.Changed], [Store.Suspect]); package
-// invalidate fits both sides. The nodes' keyring can be an S3 object too:
-// [KeyringObject].
+// The store declares what it needs of its peers ([Coherence], [Shredder]) and offers
+// what they need of it ([Store.Changing], [Store.Changed], [Store.Suspect],
+// [Store.Shred]); package invalidate fits both sides. The nodes' keyring can be an S3
+// object too: [KeyringObject].
+//
+// # Destroying keys
+//
+// Each entry of the cache is grouped with the version of the keyring's key that opens
+// its envelope, and record keys mix in a secret of that group. [Store.Destroy] destroys
+// a key with that secret, on every node, and names those that did not confirm it. A
+// store follows its *keyring.Keyring: a key that somebody else destroyed goes out of
+// the cache when the keyring is read again, or when the next process calls [New]. What
+// was re-wrapped stays cached, under its new key.
 //
 // # Permissions
 //
@@ -74,6 +86,9 @@
 // CleanUploads. [CheckBucket] is for an administrator.
 //
 // # Limits
+//
+// Bodies are not covered by the request's signature where TLS is around it, only by a
+// CRC-32C that is: a bucket policy that refuses UNSIGNED-PAYLOAD refuses Put.
 //
 // A re-wrap costs the other nodes their cached copy, once. [Store.Copy] moves the data
 // through this process. Listing shows what S3 shows, which nobody has authenticated.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -148,7 +149,7 @@ func TestEveryFaultAtEveryRequest(t *testing.T) {
 	if _, err := kr.Rotate(t.Context(), "other"); err != nil { // what is re-wrapped is so for this key
 		t.Fatal(err)
 	}
-	goroutines := runtime.NumGoroutine()
+	goroutines, files := runtime.NumGoroutine(), descriptors()
 	t.Run("operations", func(t *testing.T) {
 		for _, op := range operations() {
 			t.Run(op.name, func(t *testing.T) {
@@ -163,6 +164,18 @@ func TestEveryFaultAtEveryRequest(t *testing.T) {
 			t.Fatalf("goroutines are left:\n%s", buf[:runtime.Stack(buf, true)])
 		}
 	}
+	if n := descriptors(); n > files {
+		t.Errorf("%d files are open, %d were", n, files)
+	}
+}
+
+// descriptors is how many files the process has open, where that can be asked.
+func descriptors() int {
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(open)
 }
 
 func (op operation) everyFault(t *testing.T, kr *keyring.Keyring) {

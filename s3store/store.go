@@ -30,12 +30,13 @@ type Store struct {
 	options Options
 	log     *slog.Logger
 
-	writes  writes
-	flights flights
-	retries retries
-	files   openFiles
-	buffers sync.Pool // of *[]byte, for parts of the usual size
-	stats   counters
+	writes   writes
+	flights  flights
+	retries  retries
+	files    openFiles
+	follower *follower // of the keyring; nil: that cannot destroy
+	buffers  sync.Pool // of *[]byte, for parts of the usual size
+	stats    counters
 
 	ctx     context.Context // ends with Close, because of ErrClosed
 	cancel  context.CancelCauseFunc
@@ -112,6 +113,9 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.cancel(ErrClosed)
 	s.workers.Wait()
+	if s.follower != nil {
+		s.follower.store.Store(nil)
+	}
 	return nil
 }
 
