@@ -94,6 +94,9 @@ func (s *storeBench) open() (err error) {
 		return err
 	}
 	s.keys = kr
+	if err := s.warm(kr); err != nil {
+		return err
+	}
 	if s.readAll, err = newReadAll(dir); err != nil {
 		return err
 	}
