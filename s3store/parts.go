@@ -55,10 +55,11 @@ func (s *Store) newParts(ctx context.Context, key, id string, m *meter) *parts {
 func (p *parts) upload(n int, data []byte) error {
 	in := &s3.UploadPartInput{
 		Bucket: &p.store.bucket, Key: &p.key, UploadId: &p.id, PartNumber: aws.Int32(int32(n)),
-		ContentLength: aws.Int64(int64(len(data))), ChecksumCRC32C: aws.String(crc32c(data)),
+		ContentLength: aws.Int64(int64(len(data))),
 	}
 	return p.start(parallel(int64(cap(data))), func() (types.CompletedPart, error) {
 		defer p.giveBack(data)
+		in.ChecksumCRC32C = aws.String(crc32c(data))
 		out, err := call(p.ctx, p.store, int64(len(data)), func(ctx context.Context) (*s3.UploadPartOutput, error) {
 			again := *in
 			again.Body = bytes.NewReader(data)
