@@ -34,9 +34,7 @@ func (alone) Announce(context.Context, string) (func(), error) { return func() {
 // Fetches that are under way may not be shared or inserted any more. It does not
 // block.
 func (s *Store) Changing(key string) {
-	if s.cache != nil {
-		s.cache.Revoke(key)
-	}
+	s.revoke(key)
 }
 
 // Changed is for the store's [Coherence]: a peer has written key. It does not
@@ -48,11 +46,5 @@ func (s *Store) Changed(key string) { s.drop(key) }
 func (s *Store) Suspect() {
 	if s.cache != nil {
 		s.cache.Suspect()
-	}
-}
-
-func (s *Store) drop(key string) {
-	if s.cache != nil {
-		s.cache.Drop(key)
 	}
 }

@@ -28,7 +28,9 @@ type File struct {
 	data   io.ReaderAt
 	size   int64
 	meter  *meter
-	ranges *rangeReader // nil as well
+	ranges *rangeReader // nil: from memory, or from the cache
+	kept   *kept        // nil: not from the cache's disk
+	fill   *fill        // nil: what is read is not cached
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -83,6 +85,7 @@ func (f *File) readAt(p []byte, off int64) (int, error) {
 // opened ahead.
 func (f *File) Read(p []byte) (int, error) {
 	n, err := f.read(p)
+	f.fill.took(p[:n], f)
 	f.pos += int64(n)
 	f.last = f.pos
 	f.meter.read(int64(n))
@@ -168,9 +171,15 @@ func (f *File) Close() error {
 	f.once.Do(func() {
 		f.cancel(fs.ErrClosed)
 		f.stop()
-		if f.ranges != nil {
+		f.fill.abort()
+		if f.store != nil {
 			f.store.files.remove(f)
-			f.ranges.ahead.wait()
+		}
+		if f.ranges != nil {
+			f.ranges.close()
+		}
+		if f.kept != nil {
+			f.kept.close()
 		}
 	})
 	return nil

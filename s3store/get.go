@@ -140,7 +140,7 @@ func (f filling) insert(o Object) {
 
 // reportCache logs a cache that fails; the caller is served all the same.
 func (s *Store) reportCache(what string, err error) {
-	if err == nil || errors.Is(err, diskcache.ErrFenced) || errors.Is(err, diskcache.ErrClosed) {
+	if unremarkable(err) {
 		return
 	}
 	s.stats.cacheErrors.Add(1)

@@ -19,6 +19,7 @@ type model struct {
 	t     *testing.T
 	nodes []*Store
 	keys  []modelKey
+	most  int64 // that Get returns
 }
 
 type modelKey struct {
@@ -34,11 +35,11 @@ type modelKey struct {
 // on three nodes that share a bucket and tell each other, over a network that fails
 // now and then.
 func TestRandomOperationsMatchAModel(t *testing.T) {
-	for _, failures := range []bool{false, true} {
-		t.Run(fmt.Sprintf("failures %t", failures), func(t *testing.T) {
+	for _, c := range []struct{ failures, large bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
+		t.Run(fmt.Sprintf("failures %t, large %t", c.failures, c.large), func(t *testing.T) {
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
-			m := newModel(t, failures)
+			m := newModel(t, c.failures, c.large)
 			var wg sync.WaitGroup
 			for w := range 8 {
 				wg.Go(func() {
@@ -59,11 +60,14 @@ func TestRandomOperationsMatchAModel(t *testing.T) {
 	}
 }
 
-func newModel(t *testing.T, failures bool) *model {
+func newModel(t *testing.T, failures, large bool) *model {
 	f, kr, p := newFakeS3(t), newKeyring(t), newPair()
 	f.versioned = true
 	kr.Rotate(t.Context(), "other")
-	m := &model{t: t, keys: make([]modelKey, 6)}
+	m := &model{t: t, keys: make([]modelKey, 6), most: 1 << 20}
+	if large { // than half of what is written
+		m.most = 2000
+	}
 	for i := range m.keys {
 		m.keys[i].name = fmt.Sprintf("key/%d", i)
 	}
@@ -71,7 +75,7 @@ func newModel(t *testing.T, failures bool) *model {
 		mem := &member{pair: p}
 		var client S3 = newClient("http://s3.test", &flaky{faulty{handler: f, at: -1}, failures}, "AKIDTEST", "0123456789012345678901234567890123456789")
 		mem.self = newStore(t, client, kr, Options{Coherence: mem, Cache: openCache(t, t.TempDir(), kr), plan: small,
-			pause: time.Microsecond, LandingTime: time.Hour})
+			MaxInMemory: m.most, pause: time.Microsecond, LandingTime: time.Hour})
 		p.stores = append(p.stores, mem.self)
 		m.nodes = append(m.nodes, mem.self)
 	}
@@ -100,6 +104,12 @@ func (m *model) read(r *rand.Rand, s *Store, k *modelKey) {
 		var o Object
 		o, err = s.Get(ctx, k.name)
 		got = o.Data.Bytes()
+		if int64(len(k.data)) > m.most {
+			if !errors.Is(err, ErrTooLarge) {
+				m.t.Errorf("%s: %d bytes in memory, %v", k.name, len(got), err)
+			}
+			return
+		}
 	case 2:
 		var f *File
 		if f, err = s.Open(ctx, k.name); err == nil {
@@ -182,17 +192,27 @@ func (m *model) wrote(k *modelKey, data []byte, info Info) {
 
 // settle asks what became of a write that failed: the error must not have lied.
 func (m *model) settle(ctx context.Context, k *modelKey, data []byte, err error) {
-	o, getErr := m.nodes[0].Get(ctx, k.name)
+	now, info, getErr := m.readFile(ctx, k.name)
 	none := errors.Is(getErr, ErrNotFound)
-	old := none && k.data == nil || !none && bytes.Equal(o.Data.Bytes(), k.data) && o.ID == k.info.ID
+	old := none && k.data == nil || !none && bytes.Equal(now, k.data) && info.ID == k.info.ID
 	switch {
 	case getErr != nil && !none:
 		m.t.Errorf("%s: %v after %v", k.name, getErr, err)
-	case errors.Is(err, ErrOutcomeUnknown) && (none && data == nil || !none && bytes.Equal(o.Data.Bytes(), data)):
-		m.wrote(k, data, o.Info)
+	case errors.Is(err, ErrOutcomeUnknown) && (none && data == nil || !none && bytes.Equal(now, data)):
+		m.wrote(k, data, info)
 	case !errors.Is(err, ErrOutcomeUnknown) && !errors.Is(err, ErrUnavailable), !old:
 		m.t.Errorf("%s: %v, and there is something else (old %t)", k.name, err, old)
 	}
+}
+
+func (m *model) readFile(ctx context.Context, key string) ([]byte, Info, error) {
+	f, err := m.nodes[0].Open(ctx, key)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer f.Close()
+	all, err := io.ReadAll(f)
+	return all, f.Info(), err
 }
 
 // compareListing holds the bucket against the model, when nobody writes any more.

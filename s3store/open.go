@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -31,11 +32,12 @@ type OpenOptions struct {
 // range by range, and holds less than 20 MiB, and of the object's index 64 MiB for
 // each TiB.
 //
-// An object that is in the cache is read from there. One that is not, and whose
-// envelope has at most 4 MiB, is read and cached as by [Store.Get]. Of a larger one
-// only ranges are fetched, each for exactly the object that was opened (by ETag, and
-// by version id where the bucket keeps versions), and nothing is cached: the ranges
-// of one large object would push out what is small and read often.
+// An object that is in the cache is read from there, however large it is. One that is
+// not, and whose envelope has at most 4 MiB, is read and cached as by [Store.Get]. Of a
+// larger one only ranges are fetched, each for exactly the object that was opened (by
+// ETag, and by version id where the bucket keeps versions). It is cached if it is read
+// from its beginning to its end without a gap; the ranges of others are not, as they
+// would push out what is small and read often.
 //
 // ctx bounds the reading, until [File.Close]. Errors are those of [Store.Get], without
 // ErrTooLarge.
@@ -78,15 +80,24 @@ func (s *Store) openFile(ctx context.Context, key string, o OpenOptions) (*File,
 			return nil, err
 		}
 	}
+	if r, info, suspect, ok := s.large(key); ok {
+		return s.openKept(ctx, r, info, fresh && !suspect)
+	}
 	return s.openRanges(ctx, key, "")
 }
 
 // openRanges looks at the first bytes and decides.
 func (s *Store) openRanges(ctx context.Context, key, version string) (*File, error) {
-	head, info, err := s.head(ctx, key, version)
+	fill := s.newFill(key, version)
+	head, info, err := s.head(ctx, key, version, "")
 	if err != nil {
 		return nil, err
 	}
+	return s.openHead(ctx, head, info, version, fill)
+}
+
+func (s *Store) openHead(ctx context.Context, head []byte, info Info, version string, fill *fill) (*File, error) {
+	key := info.Key
 	if s.cache != nil && version == "" && info.SealedSize <= openWhole {
 		o, err := s.ask(ctx, key, s.fresh(key), Object{})
 		if err == nil {
@@ -96,14 +107,17 @@ func (s *Store) openRanges(ctx context.Context, key, version string) (*File, err
 			return nil, err
 		}
 	}
-	return s.openPinned(ctx, head, info)
+	f, err := s.openPinned(ctx, head, info)
+	if err == nil {
+		f.fill = fill
+	}
+	return f, err
 }
 
 func (s *Store) openPinned(ctx context.Context, head []byte, info Info) (*File, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	f := &File{store: s, info: info, last: -1, ctx: ctx, cancel: cancel, stop: context.AfterFunc(s.ctx, func() { cancel(ErrClosed) })}
-	f.ranges = &rangeReader{ctx: ctx, store: s, info: info}
-	f.ranges.ahead = &readAhead{ctx: ctx, size: info.SealedSize, fetch: pinned{s, info}.fetch}
+	f.ranges = newRangeReader(ctx, s, info)
 	f.ranges.ahead.head.Store(&head)
 	i, err := f.ranges.open()
 	if err == nil {
@@ -119,8 +133,9 @@ func (s *Store) openPinned(ctx context.Context, head []byte, info Info) (*File, 
 	return f, nil
 }
 
-// head reads the first bytes of an object, and what S3 says about it.
-func (s *Store) head(ctx context.Context, key, version string) ([]byte, Info, error) {
+// head reads the first bytes of an object, and what S3 says about it. If it is still
+// the one of the ETag known, it answers errNotModified instead.
+func (s *Store) head(ctx context.Context, key, version, known string) ([]byte, Info, error) {
 	ctx, release, err := s.work(ctx)
 	if err != nil {
 		return nil, Info{}, err
@@ -130,9 +145,15 @@ func (s *Store) head(ctx context.Context, key, version string) ([]byte, Info, er
 	if version != "" {
 		in.VersionId = &version
 	}
+	if known != "" {
+		in.IfNoneMatch = &known
+	}
 	var info Info
 	head, err := call(ctx, s, headBytes, func(ctx context.Context) ([]byte, error) {
 		out, err := s.client.GetObject(ctx, &in, once)
+		if known != "" && statusOf(err) == http.StatusNotModified {
+			return nil, errNotModified
+		}
 		if err != nil {
 			return nil, notThere(ctx, err)
 		}

@@ -11,7 +11,6 @@ import (
 	"io"
 	"maps"
 
-	"github.com/hipaakit/hipaakit/diskcache"
 	"github.com/hipaakit/hipaakit/envelope"
 )
 
@@ -116,7 +115,14 @@ func (p *putting) whole(ctx context.Context, c *change) (Info, error) {
 	if p.header, err = s.headerOf(ctx, p.key, sealed); err != nil {
 		return Info{}, err
 	}
-	return p.finish(ctx, u, int64(len(plain)), &collected{all: plain})
+	kept := newCollected(c, int64(len(plain)))
+	defer func() { kept.stream.abort() }()
+	if int64(len(plain)) <= s.options.MaxInMemory {
+		kept.all = plain
+	} else {
+		kept.Write(plain)
+	}
+	return p.finish(ctx, u, int64(len(plain)), kept)
 }
 
 // stream seals and sends while it reads.
@@ -136,7 +142,8 @@ func (p *putting) stream(ctx context.Context, c *change) (Info, error) {
 		return Info{}, err
 	}
 	u.head = nil
-	kept := s.newCollected(p.probably)
+	kept := newCollected(c, p.probably)
+	defer func() { kept.stream.abort() }()
 	all := io.MultiWriter(kept, w)
 	_, err = all.Write(p.first)
 	p.first = nil // not for as long as the upload takes
@@ -188,67 +195,8 @@ func (p *putting) finish(ctx context.Context, u *upload, size int64, kept *colle
 		Key: p.key, ETag: out.etag, Version: out.version, Size: size, SealedSize: u.total, Modified: out.modified,
 		ID: p.header.ID, KeyID: p.header.Key, Metadata: maps.Clone(p.options.Metadata),
 	}
-	if data, ok := kept.view(); ok && size <= p.store.options.MaxInMemory {
-		u.change.insert(ctx, info, data)
-	}
+	kept.insert(ctx, info)
 	return info, nil
-}
-
-// collected is what a Put keeps of the data for the cache: all or nothing.
-type collected struct {
-	most  int64
-	all   []byte
-	gone  bool
-	parts [][]byte // growing one slice would double and copy
-	size  int64
-}
-
-const collectUnit = 1 << 20
-
-// newCollected expects size bytes (-1: unknown).
-func (s *Store) newCollected(size int64) *collected {
-	c := &collected{most: s.options.MaxInMemory, gone: s.cache == nil || size > s.options.MaxInMemory}
-	if !c.gone && size > 0 {
-		c.parts = [][]byte{make([]byte, 0, size)}
-	}
-	return c
-}
-
-// Write implements io.Writer; it does not fail.
-func (c *collected) Write(p []byte) (int, error) {
-	n := len(p)
-	if c.size += int64(n); c.size > c.most {
-		c.gone, c.parts = true, nil
-	}
-	for len(p) > 0 && !c.gone {
-		last := len(c.parts) - 1
-		if last < 0 || len(c.parts[last]) == cap(c.parts[last]) {
-			c.parts = append(c.parts, make([]byte, 0, collectUnit))
-			continue
-		}
-		part := c.parts[last]
-		m := min(len(p), cap(part)-len(part))
-		c.parts[last] = append(part, p[:m]...)
-		p = p[m:]
-	}
-	return n, nil
-}
-
-func (c *collected) view() (diskcache.View, bool) {
-	if c.gone {
-		return diskcache.View{}, false
-	}
-	if len(c.parts) == 1 {
-		return diskcache.NewView(tight(c.parts[0])), true
-	}
-	if c.parts != nil {
-		c.all = make([]byte, 0, c.size)
-		for i, part := range c.parts {
-			c.all = append(c.all, part...)
-			c.parts[i] = nil
-		}
-	}
-	return diskcache.NewView(c.all), true
 }
 
 func crc32c(b []byte) string {

@@ -22,6 +22,11 @@ type rangeReader struct {
 	damage error
 }
 
+func newRangeReader(ctx context.Context, s *Store, info Info) *rangeReader {
+	return &rangeReader{ctx: ctx, store: s, info: info,
+		ahead: &readAhead{ctx: ctx, size: info.SealedSize, fetch: pinned{s, info}.fetch}}
+}
+
 // open is for the first time.
 func (r *rangeReader) open() (envelope.Info, error) {
 	fresh, err := r.opened()
@@ -44,6 +49,9 @@ func (r *rangeReader) anew() (*envelope.ReaderAt, error) {
 	r.ahead.reset()
 	return r.opened()
 }
+
+// close waits for what is on its way; the context has ended.
+func (r *rangeReader) close() { r.ahead.wait() }
 
 // ReadAt implements io.ReaderAt.
 func (r *rangeReader) ReadAt(p []byte, off int64) (int, error) {

@@ -117,7 +117,9 @@ func (s *Store) splice(ctx context.Context, old looked, keys []string, when cond
 		if known.ETag != "" && known.ID == info.ID {
 			info.Size = known.Size
 			c.insert(ctx, info, known.Data)
+			return nil
 		}
+		s.moveLarge(ctx, c, &info)
 		return nil
 	})
 	if err != nil {
@@ -125,6 +127,23 @@ func (s *Store) splice(ctx context.Context, old looked, keys []string, when cond
 	}
 	s.stats.puts.Add(1)
 	return s.sized(ctx, info)
+}
+
+// moveLarge writes the entry of a large object anew, under its new ETag and key: from
+// disk to disk, which is nearer than S3.
+func (s *Store) moveLarge(ctx context.Context, c *change, info *Info) {
+	r, known, _, ok := s.large(c.key)
+	if !ok {
+		return
+	}
+	defer r.Close()
+	if known.ID != info.ID {
+		return
+	}
+	info.Size = known.Size
+	c.keep(ctx, *info, func() error {
+		return s.cache.PutFrom(ctx, largeName(c.key), r, r.Size(), info.entry(s.mark), c.fence.large)
+	})
 }
 
 // sized learns the size of an object that was stored without it.

@@ -23,6 +23,15 @@ func (s *Store) Stat(ctx context.Context, key string) (Info, error) {
 	if ok && fresh && !suspect && !s.closed.Load() {
 		return found.Info, nil
 	}
+	if !ok {
+		if r, large, suspect, there := s.large(key); there {
+			r.Close()
+			if fresh && !suspect && !s.closed.Load() {
+				return large, nil
+			}
+			found.Info = large
+		}
+	}
 	info, err := s.stat(ctx, key)
 	if err != nil {
 		var o Object
@@ -56,7 +65,7 @@ func (s *Store) look(ctx context.Context, key, version string) (looked, error) {
 		return looked{}, err
 	}
 	return twice(s, func() (looked, error) {
-		head, info, err := s.head(ctx, key, version)
+		head, info, err := s.head(ctx, key, version, "")
 		if err != nil {
 			return looked{}, err
 		}

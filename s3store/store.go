@@ -34,6 +34,7 @@ type Store struct {
 	flights  flights
 	retries  retries
 	files    openFiles
+	fills    fills
 	follower *follower // of the keyring; nil: that cannot destroy
 	buffers  sync.Pool // of *[]byte, for parts of the usual size
 	stats    counters

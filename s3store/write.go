@@ -16,7 +16,7 @@ type change struct {
 	store     *Store
 	key       string
 	doubt     *doubt // nil: not begun
-	fence     diskcache.Fence
+	fence     fences
 	done      func() // tells the peers; nil: not announced
 	sent      bool   // S3 may have changed
 	unsettled bool   // and may still change
@@ -56,9 +56,9 @@ func (c *change) begin() {
 		return
 	}
 	c.doubt = c.store.writes.begin(c.key)
-	if cache := c.store.cache; cache != nil {
-		cache.Revoke(c.key)
-		c.fence = cache.Fence(c.key)
+	if c.store.cache != nil {
+		c.store.revoke(c.key)
+		c.fence = c.store.fences(c.key)
 	}
 }
 
@@ -84,16 +84,25 @@ func (c *change) commit(ctx context.Context, w commit) (written, error) {
 	return out, err
 }
 
-// insert puts what was written into the cache, unless another write of the key,
+// insert puts what was written into the cache, if keep lets it.
+func (c *change) insert(ctx context.Context, info Info, data diskcache.View) {
+	c.keep(ctx, info, func() error {
+		cache := c.store.cache
+		cache.Drop(largeName(c.key))
+		return cache.Put(c.key, data, info.entry(c.store.mark), c.fence.small)
+	})
+}
+
+// keep has what was written put into the cache, unless another write of the key,
 // here or at a peer, came near it, or S3 made something else the current object.
 // That is asked after the commit: on a versioned bucket an upload that was started
 // later and finished earlier stays current, and nobody but S3 knows.
-func (c *change) insert(ctx context.Context, info Info, data diskcache.View) {
+func (c *change) keep(ctx context.Context, info Info, put func() error) {
 	s := c.store
 	if s.cache == nil || c.unsettled || !s.writes.alone(c.doubt) || !s.isCurrent(ctx, info) {
 		return
 	}
-	err := s.cache.Put(c.key, data, info.entry(s.mark), c.fence)
+	err := put()
 	s.reportCache("insert", err)
 	c.inserted = err == nil
 }
