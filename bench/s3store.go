@@ -16,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/hipaakit/hipaakit/diskcache"
-	"github.com/hipaakit/hipaakit/envelope"
 	"github.com/hipaakit/hipaakit/s3store"
 )
 
@@ -64,6 +63,7 @@ type storeBench struct {
 	onlyDisk  *diskcache.Cache // without a memory tier
 	store     *s3store.Store
 	fromDisk  *s3store.Store
+	bare      *s3store.Store // without a cache
 	readAll   scheme
 	text, raw input
 }
@@ -113,6 +113,9 @@ func (s *storeBench) open() (err error) {
 	s.raw = input{"random", make([]byte, s.largest())}
 	rand.NewChaCha8(sha256.Sum256([]byte("s3store"))).Read(s.raw.data)
 	quiet := slog.New(slog.DiscardHandler)
+	if s.bare, err = s3store.New(s.client, benchBucket, "bench", kr, s3store.Options{Logger: quiet}); err != nil {
+		return err
+	}
 	for _, c := range []struct {
 		name   string
 		memory int64
@@ -127,7 +130,7 @@ func (s *storeBench) open() (err error) {
 			return err
 		}
 		o2 := s3store.Options{Cache: *c.cache, Logger: quiet}
-		if *c.store, err = s3store.New(s.client, benchBucket, "bench", envelope.Keyring(kr), o2); err != nil {
+		if *c.store, err = s3store.New(s.client, benchBucket, "bench", kr, o2); err != nil {
 			return err
 		}
 	}
@@ -136,7 +139,7 @@ func (s *storeBench) open() (err error) {
 
 func (s *storeBench) close() error {
 	var errs []error
-	for _, c := range []interface{ Close() error }{s.store, s.fromDisk, s.cache, s.onlyDisk, s.keys} {
+	for _, c := range []interface{ Close() error }{s.bare, s.store, s.fromDisk, s.cache, s.onlyDisk, s.keys} {
 		errs = append(errs, c.Close())
 	}
 	return errors.Join(errs...)

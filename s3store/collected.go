@@ -2,6 +2,8 @@ package s3store
 
 import (
 	"context"
+	"io"
+	"sync"
 
 	"github.com/hipaakit/hipaakit/diskcache"
 )
@@ -38,6 +40,23 @@ func (k *collected) Write(p []byte) (int, error) {
 		k.collect(p)
 	}
 	return len(p), nil
+}
+
+// twoWriters keeps what another writer takes, at the same time: to write it to disk takes
+// longer than to seal it, and the other waits for S3 most of the time.
+type twoWriters struct {
+	kept  *collected
+	other io.Writer
+}
+
+func (t *twoWriters) Write(p []byte) (int, error) {
+	if t.kept.gone {
+		return t.other.Write(p)
+	}
+	var kept sync.WaitGroup
+	kept.Go(func() { t.kept.Write(p) })
+	defer kept.Wait() // p is the caller's again
+	return t.other.Write(p)
 }
 
 func (k *collected) collect(p []byte) {

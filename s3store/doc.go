@@ -55,11 +55,12 @@
 //
 // # What is held in memory
 //
-// Get returns whole objects up to [Options.MaxInMemory] (32 MiB), and those are what
-// is cached; larger ones are [ErrTooLarge] for Get, cost their header, and are read
-// with [Store.Open]. Put holds 40 MiB of parts and, while it may still fit the cache,
-// up to MaxInMemory of data; see [Store.Put] for objects of more than 8 GiB. A File
-// holds less than 20 MiB. Measured: 5 GiB up and down within 128 MiB of heap.
+// Get returns whole objects up to [Options.MaxInMemory] (32 MiB); larger ones are
+// [ErrTooLarge] for Get, cost their header, and are read with [Store.Open]. The cache
+// takes either, the larger ones as streams that are on its disk alone. Put holds 40 MiB
+// of parts, 4 MiB of what it reads, and up to MaxInMemory of data until it is known that
+// there is more; see [Store.Put] for objects of more than 8 GiB. A File holds less than
+// 20 MiB. Measured: 5 GiB up and down within 128 MiB of heap.
 //
 // # Joining nodes
 //

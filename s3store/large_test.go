@@ -163,6 +163,12 @@ func TestLargeObjectThatIsReadToItsEndIsCached(t *testing.T) {
 			_, err2 := io.Copy(io.Discard, f)
 			return errors.Join(err, err2)
 		},
+		"a repetition": func(f *File) error {
+			_, err := io.ReadFull(f, make([]byte, writeChunk)) // as much as WriteTo reads at once
+			f.Seek(0, io.SeekStart)
+			_, err2 := io.Copy(io.Discard, f)
+			return errors.Join(err, err2)
+		},
 		"the rest": func(f *File) error { f.Seek(1, io.SeekStart); _, err := io.Copy(io.Discard, f); return err },
 	} {
 		s.drop("k")
@@ -194,6 +200,41 @@ func TestLargeObjectThatIsReadToItsEndIsCached(t *testing.T) {
 	if _, err := io.Copy(io.Discard, file); err != nil || isKept(s) {
 		t.Errorf("cached in spite of a write, %v", err)
 	}
+}
+
+// TestFileOpenedDuringAnOwnWriteDoesNotFill: what it reads is old when it comes to
+// the end, and its fences were captured when the write had moved them already.
+func TestFileOpenedDuringAnOwnWriteDoesNotFill(t *testing.T) {
+	f, kr := newFakeS3(t), newKeyring(t)
+	f.versioned = true
+	o := largeOptions()
+	o.Cache = openCache(t, t.TempDir(), kr)
+	s := newStore(t, f.client(), kr, o)
+	putBig(t, s, huge)
+	s.drop("k")
+	reached, leave := make(chan struct{}), make(chan struct{})
+	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut {
+			close(reached)
+			<-leave
+		}
+		return false
+	}
+	other := noise(5<<20 + 3)[3:]
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		putBig(t, s, other)
+	}()
+	<-reached
+	file := mustOpen(t, s, "k")
+	io.CopyN(io.Discard, file, 1<<20)
+	close(leave)
+	<-done
+	if rest, err := io.ReadAll(file); err != nil || !bytes.Equal(rest, huge[1<<20:]) {
+		t.Fatal("not of the version that was opened", err)
+	}
+	mustRead(t, s, other)
 }
 
 // TestEntryThatGoesUnderAFileIsReadFromS3 evicts it, in the way that leaves nothing.
@@ -286,6 +327,20 @@ func TestRewrapKeepsALargeEntry(t *testing.T) {
 	if d, err := s.DestroyVersion(t.Context(), before.KeyID); err != nil || d.Err() != nil || !isKept(s) {
 		t.Errorf("%v, %v", d, err)
 	}
+}
+
+// TestRewrapDoesNotMoveTheEntryOfAnotherObject: one that was replaced behind this
+// node's back.
+func TestRewrapDoesNotMoveTheEntryOfAnotherObject(t *testing.T) {
+	s, f := cachedStore(t, largeOptions())
+	putBig(t, s, huge)
+	other := noise(5<<20 + 3)[3:]
+	putBig(t, newStore(t, f.client(), s.keyring, Options{}), other)
+	rotate(t, s)
+	if _, err := s.Rewrap(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	mustRead(t, s, other)
 }
 
 // TestObjectThatTheCacheCannotTakeIsStoredAllTheSame, without a word in the log.

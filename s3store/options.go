@@ -31,8 +31,9 @@ type Options struct {
 	// Default: the 48.8 TiB that S3 takes.
 	MaxObject int64
 	// MaxInMemory bounds the data of one object that is held in memory whole, in
-	// bytes: what Get returns, and what Put and Get give to the cache. Larger objects
-	// are [ErrTooLarge] for Get, and are read with Open. Default 32 MiB.
+	// bytes: what Get returns, and what Put and Get keep for the cache's memory. Larger
+	// objects are [ErrTooLarge] for Get, are read with Open, and cached as streams.
+	// Default 32 MiB.
 	MaxInMemory int64
 	// LandingTime is how long a request whose answer was lost can still take
 	// effect. Default 1 minute.

@@ -15,13 +15,13 @@ import (
 )
 
 // Put seals what data holds and stores it under key, replacing what was there.
-// When it returns without an error, S3 has the object, this node's cache too (if
-// it is not larger than [Options.MaxInMemory]), and no node serves an older one.
+// When it returns without an error, S3 has the object, this node's cache too (if it
+// takes anything so large), and no node serves an older one.
 //
 // data may be of any length, known or not. What is sealed into less than 8 MiB is
 // one request. More is a multipart upload, four parts at once, aborted on any error;
-// it holds 40 MiB, plus up to MaxInMemory of data for the cache. Of objects above
-// 8 GiB whose size is not known, and above 80 GiB in any case, parts grow: see
+// it holds 40 MiB, plus up to [Options.MaxInMemory] of data for the cache. Of objects
+// above 8 GiB whose size is not known, and above 80 GiB in any case, parts grow: see
 // [PutOptions.Size].
 //
 // Errors: [ErrExists], [ErrChanged], [ErrTooLarge], [ErrDenied], [ErrRefused],
@@ -144,7 +144,7 @@ func (p *putting) stream(ctx context.Context, c *change) (Info, error) {
 	u.head = nil
 	kept := newCollected(c, p.probably)
 	defer func() { kept.stream.abort() }()
-	all := io.MultiWriter(kept, w)
+	all := &twoWriters{kept, w}
 	_, err = all.Write(p.first)
 	p.first = nil // not for as long as the upload takes
 	if err == nil {
