@@ -42,6 +42,17 @@ func (k *collected) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// take is Write of what is k's own from here on.
+func (k *collected) take(p []byte) {
+	if k.gone || max(int64(len(p)), k.wanted) > k.change.store.options.MaxInMemory {
+		k.Write(p)
+		return
+	}
+	if len(p) > 0 {
+		k.size, k.parts = int64(len(p)), [][]byte{p}
+	}
+}
+
 // twoWriters keeps what another writer takes, at the same time: to write it to disk takes
 // longer than to seal it, and the other waits for S3 most of the time.
 type twoWriters struct {

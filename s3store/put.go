@@ -145,7 +145,8 @@ func (p *putting) stream(ctx context.Context, c *change) (Info, error) {
 	kept := newCollected(c, p.probably)
 	defer func() { kept.stream.abort() }()
 	all := &twoWriters{kept, w}
-	_, err = all.Write(p.first)
+	kept.take(p.first)
+	_, err = w.Write(p.first)
 	p.first = nil // not for as long as the upload takes
 	if err == nil {
 		_, err = p.source.WriteTo(all)

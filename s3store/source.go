@@ -108,8 +108,14 @@ func (s *source) begin(most, size int64) (first []byte, ended bool, err error) {
 	}
 	// bytes.Buffer sees the end without growing if MinRead bytes are left.
 	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
-	if _, err := buf.ReadFrom(io.LimitReader(s, most)); err != nil {
+	if _, err := buf.ReadFrom(io.LimitReader(s, size)); err != nil {
 		return nil, false, err
+	}
+	if int64(buf.Len()) == size && size < most { // at once, and not by doubling again and again
+		buf = bytes.NewBuffer(append(make([]byte, 0, most+bytes.MinRead), buf.Bytes()...))
+		if _, err := buf.ReadFrom(io.LimitReader(s, most-size)); err != nil {
+			return nil, false, err
+		}
 	}
 	if int64(buf.Len()) < most {
 		return tight(buf.Bytes()), true, nil
