@@ -27,10 +27,10 @@ if [ ${#packages[@]} -gt 0 ]; then
 	$as_root apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
-# For the decoder in testdata/interop.
+# For the decoder in testdata/interop, and for Django's cache, a peer in bench.
 python=$PWD/.tools/python
-if ! PYTHONPATH=$python python3 -c 'import cryptography, zstandard' 2>/dev/null; then
-	python3 -m pip install -q --root-user-action=ignore --target "$python" cryptography zstandard
+if ! PYTHONPATH=$python python3 -c 'import cryptography, zstandard, django, Crypto' 2>/dev/null; then
+	python3 -m pip install -q --root-user-action=ignore --upgrade --target "$python" cryptography zstandard django pycryptodome
 fi
 
 # AWS's control APIs and KMS. In a folder of its own: its hundred dependencies must
