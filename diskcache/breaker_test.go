@@ -129,6 +129,12 @@ func TestCallThatTouchesNothingSaysNothingAboutTheDisk(t *testing.T) {
 			"fenced":    func() error { return refused(10) },
 			"evicted":   func() error { _, _, err := d.read(slot{file: 99, size: 99}, "k", newScratch().(*scratch)); return err },
 		} {
+			for range 2 * failuresToTrip {
+				_ = call()
+			}
+			if d.breaker.until.Load() != 0 {
+				t.Errorf("%s: the disk is taken for failing", what)
+			}
 			d.breaker.trip()
 			time.Sleep(2 * lastPause)
 			if err := call(); err == nil || bypassed(err) {
@@ -137,7 +143,9 @@ func TestCallThatTouchesNothingSaysNothingAboutTheDisk(t *testing.T) {
 			if d.breaker.until.Load() == 0 {
 				t.Errorf("%s: the disk is taken for well", what)
 			}
+			d.breaker.until.Store(0)
 		}
+		d.breaker.trip()
 		time.Sleep(2 * lastPause)
 		wantHit(t, c, "k", []byte("x"))
 		if d.breaker.until.Load() != 0 {

@@ -41,6 +41,10 @@ type disk struct {
 	queues [2]queue
 	number uint32 // of the next file
 	bytes  int64  // on disk, all files, rounded up to blocks
+
+	// forgotten counts what deleting has cost so far; see evictWork.
+	forgotten int64
+
 	closed bool
 
 	reclaim reclaim
@@ -94,6 +98,7 @@ func (d *disk) delete(s *segment) {
 	}
 	d.queues[s.q].remove(s)
 	d.bytes -= s.claimed
+	d.forgotten += int64(s.records) + segmentWork
 	s.release()
 }
 

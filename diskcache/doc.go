@@ -31,22 +31,25 @@
 //   - What was dropped stays dropped, also when the process is killed an
 //     instant later, whatever is evicted or copied in between. (Should the disk
 //     refuse to take note, the log says so, and the entry may be found by the
-//     next process: as a suspect.)
+//     next process: as a suspect. Should it refuse to tell, all that is not younger
+//     is void.)
 //   - What was shredded cannot be read again from what is left in the folder:
 //     [Cache.ShredGroup] destroys the secret of one group, [Cache.Shred] the key
 //     of everything.
 //   - Bounds. The folder never takes more than MaxBytes, indices and drops
 //     included, kept plaintext never more than MemoryBytes, the index at most 48
 //     bytes an entry, and up to half a terabyte the number of open files stays
-//     in the hundreds. A twentieth of the file system stays free.
+//     in the hundreds. A twentieth of the file system stays free; where others take
+//     it, each Put gives back a share and fails until there is room.
 //   - What is used stays. Segments are reclaimed by S3-FIFO with a probation
 //     that adapts (policy.go); in simulation the hit ratio is above LRU's on
 //     Zipf, scans and loops, and within 0.012 of it where only recency counts.
 //   - In nobody's way. A full or failing disk is an error from Put, a log
 //     line, and misses; one that stalls holds those who are in it, at most eight or
-//     two for each core, and the others are let pass after two seconds. The cost of Get, Put and
-//     Drop does not grow with the number of entries, no Put pays for more than its
-//     share of reclaiming, and the folder is listed at Open and never again.
+//     two for each core, and the others are let pass within seconds. The cost of
+//     Get, Put and Drop does not grow with the number of entries, no Put pays for more
+//     than its share of reclaiming, or one segment, and the folder is listed at Open
+//     and never again.
 //
 // # What it does not promise
 //

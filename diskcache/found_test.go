@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,7 +133,11 @@ func TestLoadedIsClosedByClose(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
-		<-c.Loaded() // else the bubble is deadlocked
+		select {
+		case <-c.Loaded():
+		case <-time.After(time.Hour):
+			t.Error("who waits for it waits for ever")
+		}
 		wantMiss(t, c, "0")
 	})
 }
@@ -174,6 +179,7 @@ func TestNumbersAreNotGivenOutTwiceIfBootIsLost(t *testing.T) {
 				}
 				dir = writeFolder(t, left)
 				slow := o
+				slow.Logger = slog.New(slog.DiscardHandler)
 				slow.wrap = func(f file) file { return slowly{f, time.Second} }
 				c, err := Open(t.Context(), dir, slow)
 				if err != nil {
@@ -206,6 +212,7 @@ func TestOpenThatWaitsForNumbersCanBeCalledOff(t *testing.T) {
 		delete(left, bootName)
 		dir = writeFolder(t, left)
 		slow := o
+		slow.Logger = slog.New(slog.DiscardHandler)
 		slow.wrap = func(f file) file { return slowly{f, time.Hour} }
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

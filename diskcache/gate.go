@@ -25,12 +25,20 @@ func (g gate) lockContext(ctx context.Context) error {
 
 func (g gate) unlock() { <-g }
 
-// tryLock waits for as long as a device may take before it counts as stalled.
-func (g gate) tryLock() bool {
+// try does not wait.
+func (g gate) try() bool {
 	select {
 	case g <- struct{}{}:
 		return true
 	default:
+		return false
+	}
+}
+
+// tryLock waits for as long as a device may take before it counts as stalled.
+func (g gate) tryLock() bool {
+	if g.try() {
+		return true
 	}
 	t := time.NewTimer(stallTime)
 	defer t.Stop()

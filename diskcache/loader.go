@@ -123,11 +123,12 @@ func (l *loader) insert() {
 func (l *loader) readDrops() {
 	l.d.gate.lock()
 	files := slices.Clone(l.d.drops.files)
+	n := slices.IndexFunc(files, func(f *dropFile) bool { return f.highest != 1<<64-1 })
 	l.d.gate.unlock()
-	for i, f := range files {
-		if f.highest != 1<<64-1 {
-			continue // of this process: it noted them as well
-		}
+	if n < 0 {
+		n = len(files)
+	}
+	for i, f := range files[:n] { // the others are of this process: it noted them as well
 		highest, err := l.readDropFile(f)
 		if err != nil {
 			l.voidOlder(f, files[i+1:], err)
@@ -178,10 +179,20 @@ func (l *loader) settle() {
 		}
 	}
 	l.d.prune()
-	if err := l.d.makeRoom(0); err != nil {
+	l.d.gate.unlock()
+	for errors.Is(l.shrink(), errRoomLater) {
+	}
+}
+
+// shrink does one share of it.
+func (l *loader) shrink() error {
+	l.d.gate.lock()
+	defer l.d.gate.unlock()
+	err := l.d.makeRoom(0)
+	if err != nil && !errors.Is(err, errRoomLater) {
 		l.d.log.Warn("diskcache: no room for what was found", "error", err)
 	}
-	l.d.gate.unlock()
+	return err
 }
 
 // trim gives back what was reserved for records that have been replaced or dropped.

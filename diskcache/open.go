@@ -129,6 +129,7 @@ func newCache(fo *folder, key *cacheKey, o Options) *Cache {
 	if d.space.statfs == nil {
 		d.space.statfs = fo.free
 	}
+	d.reclaim.turn = newGate()
 	d.table.init()
 	d.policy.init()
 	d.strays.init()

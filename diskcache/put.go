@@ -88,7 +88,9 @@ func (c *Cache) write(r *record, data View, f Fence) (placed, error) {
 	dr.body = encode(&dr.record, data.bytes(), sc)
 	dr.queue = d.policy.admit(r.hash, int(c.entries.Load()))
 	if c.ready() {
-		d.tend(dr.header().total())
+		n := dr.header().total()
+		d.tend(n)
+		defer d.tended(n)
 	}
 	return d.append(dr, c.allowed(r, f))
 }

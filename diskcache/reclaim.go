@@ -1,6 +1,9 @@
 package diskcache
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // reclaim empties one segment after the other, a few records for each Put, so
 // that no Put pays for a whole segment. Records that are used are copied to the
@@ -9,6 +12,9 @@ import "sync"
 // slots of the others removed: as long as a record can be found on disk, a Drop
 // must find its slot.
 type reclaim struct {
+	turn   gate         // of Puts, see tend
+	coming atomic.Int64 // bytes of Puts under way
+
 	mu     sync.Mutex
 	victim *segment // with a reference, or nil
 	walk   blockWalk
@@ -33,31 +39,12 @@ const (
 	keptOf4     = 3
 	leastWork   = 4 << 10
 	stepWork    = 256 // of a record that is only looked at
-	sweepBatch  = 64
+
+	// Slots of what was evicted that a Put removes, and one more for each sweepPer
+	// bytes: a large record evicts as many small ones as its place had.
+	sweepBatch = 64
+	sweepPer   = 64
 )
-
-// tend does a Put's share of reclaiming. It is nobody's turn twice: whoever finds
-// another one at it goes on.
-func (d *disk) tend(n int64) {
-	r := &d.reclaim
-	if !r.mu.TryLock() {
-		return
-	}
-	defer r.mu.Unlock()
-	d.sweep(sweepBatch)
-	for work := workPerByte*n + leastWork; work > 0 && d.low(n); {
-		work -= d.step()
-	}
-}
-
-// low reports whether there is less than a segment's worth of room.
-func (d *disk) low(n int64) bool {
-	if !d.gate.tryLock() {
-		return false
-	}
-	defer d.gate.unlock()
-	return !d.closed && d.bytes+n+slackBytes+d.segmentBytes > d.room() && d.table.len() > 2
-}
 
 // step looks at one record, or does what comes between two segments.
 func (d *disk) step() (work int64) {
@@ -95,6 +82,9 @@ func (d *disk) pick() bool {
 	}
 	r.victim, r.walk = s, blockWalk{seg: s, next: s.last, buf: r.walk.buf}
 	r.batch, r.cold, r.kept = nil, nil, 0
+	for _, e := range s.pending { // which could not be sealed, and are in no block
+		r.batch = e.appendTo(r.batch)
+	}
 	return true
 }
 

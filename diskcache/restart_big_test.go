@@ -74,6 +74,19 @@ func (f slowFile) ReadAt(b []byte, off int64) (int, error) {
 	return f.file.ReadAt(b, off)
 }
 
+// heldFile keeps index blocks from being read until it is told to go on.
+type heldFile struct {
+	file
+	resume chan struct{}
+}
+
+func (f heldFile) ReadAt(b []byte, off int64) (int, error) {
+	if len(b) > 20_000 {
+		<-f.resume
+	}
+	return f.file.ReadAt(b, off)
+}
+
 // TestEverythingDroppedWhileLoadingStaysDropped.
 func TestEverythingDroppedWhileLoadingStaysDropped(t *testing.T) {
 	t.Parallel()
@@ -90,19 +103,23 @@ func TestEverythingDroppedWhileLoadingStaysDropped(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
-		slow := o
-		slow.wrap = slowReads(0)
-		c, err := Open(t.Context(), dir, slow)
+		held, resume := o, make(chan struct{})
+		held.wrap = func(f file) file { return heldFile{f, resume} }
+		c, err := Open(t.Context(), dir, held)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if c.ready() {
 			t.Error("loaded already: the test shows nothing")
 		}
+		if name == "Close" { // it waits for what is being read
+			time.AfterFunc(20*time.Millisecond, func() { close(resume) })
+		}
 		if err := drop(c); err != nil {
 			t.Error(name, err)
 		}
 		if name != "Close" {
+			close(resume)
 			mustPut(t, c, "new", NewView([]byte("y")), "v")
 			<-c.Loaded()
 			for i := range 10_000 {

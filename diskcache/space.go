@@ -46,19 +46,69 @@ func (d *disk) room() int64 {
 	return d.space.update(d.bytes, d.limit) - d.groups.bytes() - 4*diskBlock
 }
 
-// makeRoom evicts until n bytes more are within the bounds.
+// evictWork bounds what one call evicts, in records that are forgotten; a segment
+// counts as segmentWork more, and for each evictPer bytes that are asked for, one more
+// record may go. Usually nothing is evicted here, since reclaiming has made room. But
+// others may fill the file system at any time, and then it must not be one Put that
+// pays for all that has to go, nor everybody, who waits for its gate meanwhile.
+const (
+	evictWork   = 1 << 12
+	segmentWork = 1 << 6
+	evictPer    = 1 << 6
+)
+
+// errRoomLater says that the next one should try.
+var errRoomLater = fmt.Errorf("others have filled the file system, and making room takes longer than one Put: %w", syscall.ENOSPC)
+
+// makeRoom evicts until n bytes more are within the bounds, or until it has done its
+// share of that. For what cannot fit, whatever goes, it evicts nothing.
 func (d *disk) makeRoom(n int64) error {
-	limit := d.room()
-	for d.drops.bytes > limit/8 && d.evictForDrops() {
+	limit, before := d.room(), d.forgotten
+	share := evictWork + n/evictPer
+	if d.bytes+n+slackBytes > limit && !d.canFit(n, limit) {
+		return d.noRoom()
+	}
+	for d.drops.bytes > limit/8 && d.forgotten-before < share && d.evictForDrops() {
 	}
 	for d.bytes+n+slackBytes > limit {
-		if d.evictNow(nil) {
-			continue
+		if d.forgotten-before >= share {
+			return errRoomLater
 		}
-		if d.space.limit < d.limit {
-			return errNoSpace
+		if !d.evictNow(nil) {
+			return d.noRoom()
 		}
-		return ErrTooLarge
+	}
+	return nil
+}
+
+func (d *disk) noRoom() error {
+	if d.space.limit < d.limit {
+		return errNoSpace
+	}
+	return ErrTooLarge
+}
+
+// canFit reports whether n bytes would be within the limit if all that can be evicted
+// were. Drops can: they go with the records that they void.
+func (d *disk) canFit(n, limit int64) bool {
+	n += slackBytes
+	for _, s := range *d.table.byNumber.Load() {
+		if s.writing.Load() {
+			n += s.claimed
+		}
+	}
+	return n <= limit
+}
+
+// mayTake refuses a record that is too large before anything is evicted for it. Where
+// others have filled the disk, half of what is left to the cache is the most: one record
+// must not push out all others, least of all if it then fails.
+func (d *disk) mayTake(n int64) error {
+	if n > d.limit/2 {
+		return fmt.Errorf("%w: over %d bytes", ErrTooLarge, n)
+	}
+	if room := d.room(); d.space.limit < d.limit && n > room/2 {
+		return errNoSpace
 	}
 	return nil
 }

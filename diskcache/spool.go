@@ -23,14 +23,17 @@ type spool struct {
 // maxLens bounds the metadata: 2^20 chunks, 256 GiB of a stream.
 const maxLens = 4 << 20
 
-// spool begins one.
-func (d *disk) spool(q int) (*spool, error) {
+// spool begins one, of a record of about size bytes, if that is known, or 0.
+func (d *disk) spool(q int, size int64) (*spool, error) {
 	if !d.gate.tryLock() {
 		return nil, errStalled
 	}
 	defer d.gate.unlock()
 	if d.closed {
 		return nil, ErrClosed
+	}
+	if err := d.mayTake(size); err != nil {
+		return nil, d.failed(err)
 	}
 	if err := d.makeRoom(fileHeader); err != nil {
 		return nil, d.failed(err)
@@ -85,16 +88,10 @@ func (d *disk) claimFor(sp *spool, n int64) (*segment, error) {
 	return s, nil
 }
 
-// roomFor evicts for n bytes more of the spool. Where others have filled the disk, half
-// of what is left to the cache is the most: a stream without an end must not push out
-// all of it before it fails.
+// roomFor evicts for n bytes more of the spool.
 func (d *disk) roomFor(sp *spool, n int64) error {
-	if sp.size+n > d.limit/2 {
-		return fmt.Errorf("%w: over %d bytes", ErrTooLarge, sp.size+n)
-	}
-	room := d.room()
-	if d.space.limit < d.limit && sp.size+n > room/2 {
-		return d.failed(errNoSpace)
+	if err := d.mayTake(sp.size + n); err != nil {
+		return d.failed(err)
 	}
 	if err := d.makeRoom(n); err != nil {
 		return d.failed(err)
@@ -182,7 +179,7 @@ func (d *disk) appendApart(dr *draft, allowed func() bool) (placed, error) {
 	if !allowed() {
 		return placed{}, ErrFenced // asked again when all is written; here it saves the work
 	}
-	sp, err := d.spool(dr.queue)
+	sp, err := d.spool(dr.queue, dr.header().total())
 	if err != nil {
 		return placed{}, err
 	}

@@ -2,6 +2,7 @@ package diskcache
 
 import (
 	"crypto/cipher"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -116,6 +117,8 @@ func (dr *draft) part(n int, behind *[]byte) ([]byte, error) {
 }
 
 func (d *disk) failed(err error) error {
-	d.failures.Add(1)
+	if !errors.Is(err, ErrTooLarge) {
+		d.failures.Add(1)
+	}
 	return fmt.Errorf("diskcache: the record was not written: %w", err)
 }

@@ -131,7 +131,7 @@ func (w *Writer) begin() error {
 	d := w.c.disk
 	q := d.policy.admit(w.hash, int(w.c.entries.Load()))
 	return d.guard(func() (err error) {
-		w.spool, err = d.spool(q)
+		w.spool, err = d.spool(q, 0) // how well it compresses is not known
 		return err
 	})
 }
@@ -141,6 +141,7 @@ func (w *Writer) spill(chunk []byte, last bool) error {
 	d := w.c.disk
 	if w.c.ready() {
 		d.tend(int64(len(chunk)))
+		defer d.tended(int64(len(chunk)))
 	}
 	var r record // of this chunk alone
 	body := encode(&r, chunk, &w.sc)
