@@ -94,9 +94,7 @@ func TestLostNoIsReadOff(t *testing.T) {
 		if _, err := s.Put(t.Context(), "k", strings.NewReader("new"), c.o); !errors.Is(err, ErrOutcomeUnknown) {
 			t.Errorf("too young to tell: %v", err)
 		}
-		f.mu.Lock()
-		f.objects["k"][0].modified = time.Now().Add(-time.Minute)
-		f.mu.Unlock()
+		f.age("k")
 		if _, err := s.Put(t.Context(), "k", strings.NewReader("new"), c.o); !errors.Is(err, c.want) || !s.writes.doubts("k") {
 			t.Errorf("%v, want %v, in doubt %t", err, c.want, s.writes.doubts("k"))
 		}
@@ -125,6 +123,7 @@ func TestConditionIsAskedBeforeTheBodyIsSent(t *testing.T) {
 func TestRetriedWriteStaysInDoubt(t *testing.T) {
 	s, f := cachedStore(t, Options{LandingTime: time.Hour})
 	put(t, s, "k", "old")
+	f.age("k")
 	var n atomic.Int64
 	f.before = func(w http.ResponseWriter, r *http.Request) bool {
 		if writing(r) && n.Add(1) == 1 {
@@ -151,6 +150,7 @@ func TestRetriedWriteStaysInDoubt(t *testing.T) {
 func TestRetryUndoesNobodysWrite(t *testing.T) {
 	s, f := cachedStore(t, Options{LandingTime: time.Hour})
 	put(t, s, "k", "old")
+	f.age("k")
 	var n atomic.Int64
 	f.before = func(w http.ResponseWriter, r *http.Request) bool {
 		if !writing(r) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,8 +41,11 @@ type commit struct {
 //	412, no upload  read back: it may be our own success that stands in the way, of
 //	                a try before, or because something on the way sent it twice
 //	never sent      again, as it was
-//	5xx             ambiguous, but over: read back; if it is not there, again,
-//	                conditional on what was read, so that nobody's write is undone
+//	503 SlowDown    S3 did nothing, it says: read back; if it is not there, again,
+//	                conditional on what was read
+//	other 5xx       ambiguous, but over: the same, if what was read shows that no try
+//	                has taken place. Else one may have, and somebody has written
+//	                after it: a second landing would undo what he was told is done.
 //	no answer       ambiguous and perhaps still on its way: read back, and again
 //	                only if a second landing cannot hurt (If-Match, onlyOnce). An
 //	                unconditional one would undo what others wrote after the first.
@@ -50,7 +54,8 @@ type commit struct {
 // write succeeded, a request may still land.
 func (s *Store) run(ctx context.Context, key string, c commit) (_ written, unsettled bool, _ error) {
 	when, begin := c.when, time.Now()
-	ambiguous := 0 // tries of which nobody knows what became
+	ambiguous := 0  // tries of which nobody knows what became
+	landed := false // one of them may have taken place, and been replaced
 	for try := 0; ; try++ {
 		out, raw, err := s.send(ctx, c, when)
 		if err == nil {
@@ -72,13 +77,17 @@ func (s *Store) run(ctx context.Context, key string, c commit) (_ written, unset
 		case ambiguous == 0:
 			return written{}, false, err
 		}
-		if no := c.overtaken(seen, time.Since(begin)); no != nil {
+		since := time.Since(begin)
+		if no := c.overtaken(seen, since); no != nil {
 			return written{}, true, no
 		}
-		if !seen.ok || !c.repeatable(when, raw, err) || !s.again(ctx, try) {
+		landed = landed || errors.Is(err, ErrOutcomeUnknown) && !didNothing(raw, when, seen, since)
+		if !seen.ok || !c.repeatable(when, landed, raw, err) || !s.again(ctx, try) {
 			return written{}, true, afterAll(ctx, err, raw)
 		}
-		when = c.next(when, seen)
+		if !landed {
+			when = c.next(when, seen)
+		}
 	}
 }
 
@@ -100,17 +109,29 @@ func inTheWay(when condition, raw error) bool {
 	return when.broken(raw) != nil || isCode(raw, "NoSuchUpload")
 }
 
-// repeatable reports whether a try that was not read back may be made again.
-func (c commit) repeatable(when condition, raw, err error) bool {
-	if errors.Is(err, ErrOutcomeUnknown) {
-		return c.onlyOnce || c.when.etag != "" || statusOf(raw) >= 500
+// didNothing reports whether a try whose outcome the answer leaves open is known to
+// have done nothing: S3 says so, or there is what was there before it.
+func didNothing(raw error, when condition, seen sighting, since time.Duration) bool {
+	same := when.etag != "" && seen.etag == when.etag
+	return isCode(raw, "SlowDown") || statusOf(raw) >= 500 && (same || seen.before(since))
+}
+
+// repeatable reports whether a try that was not read back may be made again. If one
+// has landed and was replaced, a second landing must be impossible.
+func (c commit) repeatable(when condition, landed bool, raw, err error) bool {
+	once := c.onlyOnce || when.etag != ""
+	switch {
+	case errors.Is(err, ErrOutcomeUnknown):
+		return once || !landed
+	case landed:
+		return once && worthAnother(raw, err)
 	}
 	// A no to a condition that the caller did not set is no answer to him.
 	return when != c.when || worthAnother(raw, err)
 }
 
-// next is the condition of the next try: the caller's, or, if he has none, that
-// nobody has written since what was seen.
+// next is the condition of the next try, where none before it took place: the
+// caller's, or, if he has none, that nobody has written since what was seen.
 func (c commit) next(when condition, seen sighting) condition {
 	if c.when == (condition{}) && !c.onlyOnce && c.identity != nil {
 		return condition{absent: seen.etag == "", etag: seen.etag}
@@ -119,12 +140,11 @@ func (c commit) next(when condition, seen sighting) condition {
 }
 
 // overtaken is S3's no to a conditional write whose answer was lost, if it follows
-// from what was read back: an object that is older than the first try, and that the
-// condition forbids, was never replaced by ours, and keeps it from landing. S3 tells
-// the time in seconds, by one clock.
+// from what was read back: an object that was there before, and that the condition
+// forbids, was never replaced by ours, and keeps it from landing.
 func (c commit) overtaken(seen sighting, since time.Duration) error {
 	switch {
-	case seen.etag == "" || seen.age < since+2*time.Second:
+	case !seen.before(since):
 	case c.when.absent:
 		return reason{ErrExists, "", nil}
 	case c.when.etag != "" && c.when.etag != seen.etag:
@@ -170,6 +190,14 @@ type sighting struct {
 	ok bool // it could be asked
 	written
 	age time.Duration // of the object, by S3's clock
+}
+
+// before reports whether there was that object already so long ago: nothing that was
+// sent since has taken place. S3 tells the time in seconds, by one clock. Of an object
+// that came in parts, whose ETag ends in their number, it tells when the upload was
+// begun, which says nothing.
+func (s sighting) before(since time.Duration) bool {
+	return s.etag != "" && !strings.Contains(s.etag, "-") && s.age >= since+2*time.Second
 }
 
 // readBack looks whether what c sent is what S3 has.

@@ -46,7 +46,8 @@
 // random object id (an ETag would not do, it comes with the answer). If so, the write
 // took place. If not, it may still be on its way, and the key stays in doubt: cached
 // entries are confirmed, nothing is inserted. It is sent again only where a second
-// landing can hurt nobody; commit.go has the table.
+// landing can hurt nobody: not where it may have landed already, and somebody has
+// written after it. commit.go has the table.
 //
 // After the commit a HEAD must name the new ETag before the data goes into the cache:
 // of two uploads, a versioned bucket makes the one current that was started last, not

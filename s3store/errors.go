@@ -23,9 +23,9 @@ var (
 	// ErrUnavailable says that S3 could not be asked or could not answer. Nothing
 	// was changed; trying again later is safe.
 	ErrUnavailable = errors.New("s3 is unavailable")
-	// ErrOutcomeUnknown says that a write was sent, its answer lost, and that
-	// reading back did not show it: it may have taken place, or do so until
-	// [Options.LandingTime] has passed. Writing the same again is safe if nobody
+	// ErrOutcomeUnknown says that a write was sent, its answer lost or that of a
+	// server in trouble (5xx), and that reading back did not show it: it may have
+	// taken place, or do so until [Options.LandingTime] has passed. Writing the same again is safe if nobody
 	// else writes the key.
 	ErrOutcomeUnknown = errors.New("outcome of the write is unknown")
 	// ErrTooLarge says that an object exceeds [Options.MaxObject], or

@@ -148,6 +148,14 @@ func (f *fakeS3) set(key string, body []byte) {
 	f.store(key, stored{body: body})
 }
 
+// age makes the current object of key one of an hour ago.
+func (f *fakeS3) age(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := f.objects[key]
+	all[len(all)-1].modified = time.Now().Add(-time.Hour)
+}
+
 // left is how many uploads nobody has completed or aborted.
 func (f *fakeS3) left() int {
 	f.mu.Lock()
