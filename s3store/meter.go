@@ -1,11 +1,9 @@
 package s3store
 
-import "sync"
-
-// meter tells a callback how far a transfer is. Bytes are read and parts
-// acknowledged by different goroutines; the callback is called by one at a time.
+// meter tells a callback how far a transfer is. It belongs to the goroutine of the
+// caller: what goroutines of the store have done is told there, so that a callback
+// needs no lock, and one that panics is its caller's panic.
 type meter struct {
-	mu   sync.Mutex
 	now  Progress
 	tell func(Progress) // nil: nobody wants to know
 }
@@ -21,8 +19,6 @@ func (m *meter) add(data, sealed int64) {
 	if m.tell == nil || data == 0 && sealed == 0 {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.now.Data += data
 	m.now.Sealed += sealed
 	m.tell(m.now)

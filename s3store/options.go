@@ -73,7 +73,7 @@ type PutOptions struct {
 	// right size are chosen then. A difference is [ErrSource]. Default: what the
 	// reader tells (Len, or a file's length), else it is learned on the way.
 	Size int64
-	// Progress is told how far the upload is; never by two goroutines at once.
+	// Progress is told how far the upload is, on the goroutine that called.
 	Progress func(Progress)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -33,6 +34,7 @@ type parts struct {
 	mu      sync.Mutex
 	ended   sync.Cond // a part ended, or ctx
 	running int
+	sent    int64 // bytes that S3 has, and of which meter has not been told
 	done    []types.CompletedPart
 	free    [][]byte // buffers that nobody uses
 	stop    func() bool
@@ -53,6 +55,7 @@ func (s *Store) newParts(ctx context.Context, key, id string, m *meter) *parts {
 // upload sends data as part number n, and takes it over. It blocks while too many
 // are on their way.
 func (p *parts) upload(n int, data []byte) error {
+	p.tell()
 	in := &s3.UploadPartInput{
 		Bucket: &p.store.bucket, Key: &p.key, UploadId: &p.id, PartNumber: aws.Int32(int32(n)),
 		ContentLength: aws.Int64(int64(len(data))),
@@ -72,7 +75,7 @@ func (p *parts) upload(n int, data []byte) error {
 		if err != nil {
 			return types.CompletedPart{}, err
 		}
-		p.meter.sent(int64(len(data)))
+		p.add(int64(len(data)))
 		return types.CompletedPart{PartNumber: in.PartNumber, ETag: out.ETag, ChecksumCRC32C: in.ChecksumCRC32C}, nil
 	})
 }
@@ -102,18 +105,42 @@ func (p *parts) start(most int, send func() (types.CompletedPart, error)) error 
 	return nil
 }
 
+func (p *parts) add(sent int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent += sent
+}
+
+// tell tells the meter, on the goroutine of the upload.
+func (p *parts) tell() {
+	p.mu.Lock()
+	sent := p.sent
+	p.sent = 0
+	p.mu.Unlock() // the callback may take its time
+	p.meter.sent(sent)
+}
+
 // wait returns the parts in order, when all have been sent, or the first failure,
 // when none is on its way any more.
 func (p *parts) wait() ([]types.CompletedPart, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for p.running > 0 {
-		p.ended.Wait()
+	for p.await(1) > 0 {
+		p.tell()
 	}
+	p.tell()
 	slices.SortFunc(p.done, func(a, b types.CompletedPart) int {
 		return cmp.Compare(aws.ToInt32(a.PartNumber), aws.ToInt32(b.PartNumber))
 	})
 	return p.done, context.Cause(p.ctx)
+}
+
+// await waits for up to so many parts to end, and returns how many are on their way.
+func (p *parts) await(most int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for least := max(0, p.running-most); p.running > least; {
+		p.ended.Wait()
+	}
+	return p.running
 }
 
 // buffer returns an empty buffer of size bytes. In the end there are as many as
@@ -150,7 +177,7 @@ func (p *parts) giveBack(b []byte) {
 // close ends what is still on its way and waits for it.
 func (p *parts) close() {
 	p.cancel(context.Canceled)
-	p.wait()
+	p.await(math.MaxInt)
 	p.stop()
 	for _, b := range p.free {
 		if int64(cap(b)) == p.store.options.plan.least {

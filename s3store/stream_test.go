@@ -216,6 +216,45 @@ func TestProgressCountsUpToTheEnd(t *testing.T) {
 	}
 }
 
+// TestProgressCountsWhatIsSentOnce, however often it has to be sent.
+func TestProgressCountsWhatIsSentOnce(t *testing.T) {
+	for _, kind := range []fault{lostRequest, lostAnswer, internalError, doneAndError, slowDown, hollowAnswer} {
+		f, kr := newFakeS3(t), newKeyring(t)
+		i := put(t, newStore(t, f.client(), kr, Options{}), "k", "old")
+		network := &faulty{handler: f, kind: kind, at: 0}
+		s := newStore(t, newClient("http://s3.test", network, "AKIDTEST", strings.Repeat("s", 40)), kr, Options{})
+		var last Progress
+		info, err := s.Put(t.Context(), "k", strings.NewReader("new"), PutOptions{IfMatch: i.ETag, Progress: func(p Progress) { last = p }})
+		if err != nil || last.Sealed != info.SealedSize {
+			t.Errorf("%v: %d bytes sealed of %d, %v", kind, last.Sealed, info.SealedSize, err)
+		}
+	}
+}
+
+// TestProgressThatPanicsIsTheCallersPanic: he can recover from it, and nothing is left
+// behind.
+func TestProgressThatPanicsIsTheCallersPanic(t *testing.T) {
+	s, f := cachedStore(t, Options{plan: small})
+	for _, data := range [][]byte{little, much} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			s.Put(t.Context(), "k", bytes.NewReader(data), PutOptions{Progress: func(p Progress) {
+				if p.Sealed > 0 {
+					panic("in a callback")
+				}
+			}})
+		}()
+		if f.left() != 0 || s.writes.doubts("k") {
+			t.Errorf("%d uploads are left, in doubt %t", f.left(), s.writes.doubts("k"))
+		}
+		mustGet(t, s, "k", string(little)) // that was committed, the other was not
+	}
+}
+
 func TestSizeThatWasPromisedIsHeld(t *testing.T) {
 	s, f := cachedStore(t, Options{plan: small})
 	for _, n := range []int{10, 50_000} {

@@ -122,7 +122,11 @@ func (u *upload) create(sums types.ChecksumAlgorithm) error {
 // commit makes what was written the object.
 func (u *upload) commit(when condition) (written, error) {
 	if u.parts == nil {
-		return u.change.commit(u.ctx, u.put(when))
+		out, err := u.change.commit(u.ctx, u.put(when))
+		if err == nil {
+			u.meter.sent(u.total)
+		}
+		return out, err
 	}
 	if len(u.buf) > 0 {
 		if err := u.flush(); err != nil {
@@ -154,7 +158,6 @@ func (u *upload) put(when condition) commit {
 			if err != nil {
 				return written{}, err
 			}
-			u.meter.sent(int64(len(sealed)))
 			w := written{aws.ToString(out.ETag), versionOf(out.VersionId), serverTime(out.ResultMetadata)}
 			return w, s.accept(w, out.ServerSideEncryption, out.SSEKMSKeyId)
 		}}
