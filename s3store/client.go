@@ -41,9 +41,17 @@ type Uploads interface {
 // retries, one inside the other, multiply when S3 asks to slow down.
 func once(o *s3.Options) {
 	o.Retryer = aws.NopRetryer{}
-	// Ranges and multipart objects have no checksum that could be verified; a line
-	// in the log for each read would say so. The envelope authenticates all of them.
+	// What has no checksum that could be verified would get a line in the log for each
+	// read, saying so.
 	o.DisableLogOutputChecksumValidationSkipped = true
+}
+
+// envelopes is once for reading what authenticates itself. To the SDK, a body whose
+// checksum is wrong is one that could not be read: an object that was damaged at rest
+// would be taken for an answer that broke off, and asked for again and again.
+func envelopes(o *s3.Options) {
+	once(o)
+	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 }
 
 // unsigned leaves the body of a request out of its signature, where TLS is around it:

@@ -211,7 +211,7 @@ func (s *Store) readBack(ctx context.Context, key string, c commit) (seen sighti
 	w, err := call(ctx, s, size, func(ctx context.Context) (written, error) {
 		out, err := s.client.GetObject(ctx, &s3.GetObjectInput{
 			Bucket: &s.bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=0-%d", size-1)),
-		}, once)
+		}, envelopes)
 		if err != nil {
 			return written{}, s3Error(ctx, err)
 		}

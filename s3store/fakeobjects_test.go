@@ -27,7 +27,7 @@ func (f *fakeS3) store(key string, o stored) stored {
 	if o.multipart {
 		o.etag = `"` + rand.Text() + `-2"`
 	}
-	o.id, o.modified = "null", time.Now()
+	o.id, o.modified, o.sum = "null", time.Now(), crc32c(o.body)
 	if f.versioned {
 		o.id = fmt.Sprintf("v%06d", f.count)
 	} else {
@@ -129,6 +129,10 @@ func (f *fakeS3) get(w http.ResponseWriter, r *http.Request, key string) {
 		fail(w, http.StatusMethodNotAllowed, "MethodNotAllowed")
 	default:
 		f.answered(w, &http.Request{}, o)
+		if r.Header.Get("X-Amz-Checksum-Mode") == "ENABLED" && r.Header.Get("Range") == "" && !o.multipart {
+			w.Header().Set("X-Amz-Checksum-Crc32c", o.sum)
+			w.Header().Set("X-Amz-Checksum-Type", "FULL_OBJECT")
+		}
 		http.ServeContent(w, r, "", o.modified, strings.NewReader(string(o.body)))
 	}
 }

@@ -39,6 +39,7 @@ type fakeS3 struct {
 type stored struct {
 	body      []byte
 	etag, id  string
+	sum       string // of the body as it was sent
 	modified  time.Time
 	deleted   bool
 	multipart bool
@@ -146,6 +147,17 @@ func (f *fakeS3) set(key string, body []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.store(key, stored{body: body})
+}
+
+// rot damages the current object of key at rest: S3 goes on sending the checksum that
+// it was stored with.
+func (f *fakeS3) rot(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := f.objects[key]
+	o := &all[len(all)-1]
+	o.body = slices.Clone(o.body)
+	o.body[len(o.body)-5] ^= 1
 }
 
 // age makes the current object of key one of an hour ago.

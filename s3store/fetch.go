@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/hipaakit/hipaakit/diskcache"
 	"github.com/hipaakit/hipaakit/envelope"
@@ -29,7 +28,7 @@ var (
 // It says [ErrCorrupt] when two answers did not verify: one may have been damaged on
 // the way, or in S3's memory, where the object is not.
 func (s *Store) fetch(ctx context.Context, key, version string, known Object) (Object, error) {
-	in := s3.GetObjectInput{Bucket: &s.bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled}
+	in := s3.GetObjectInput{Bucket: &s.bucket, Key: &key}
 	if version != "" {
 		in.VersionId = &version
 	}
@@ -55,7 +54,7 @@ func twice[T any](s *Store, read func() (T, error)) (T, error) {
 
 // get is one GET.
 func (s *Store) get(ctx context.Context, in s3.GetObjectInput, known Object) (Object, error) {
-	out, err := s.client.GetObject(ctx, &in, once)
+	out, err := s.client.GetObject(ctx, &in, envelopes)
 	if known.ETag != "" && statusOf(err) == http.StatusNotModified {
 		return Object{}, errNotModified
 	}

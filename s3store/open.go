@@ -150,7 +150,7 @@ func (s *Store) head(ctx context.Context, key, version, known string) ([]byte, I
 	}
 	var info Info
 	head, err := call(ctx, s, headBytes, func(ctx context.Context) ([]byte, error) {
-		out, err := s.client.GetObject(ctx, &in, once)
+		out, err := s.client.GetObject(ctx, &in, envelopes)
 		if known != "" && statusOf(err) == http.StatusNotModified {
 			return nil, errNotModified
 		}

@@ -38,7 +38,7 @@ func (o pinned) get(ctx context.Context, p []byte, off int64) error {
 	if o.info.Version != "" {
 		in.VersionId = &o.info.Version
 	}
-	out, err := s.client.GetObject(ctx, in, once)
+	out, err := s.client.GetObject(ctx, in, envelopes)
 	if err != nil {
 		return o.refused(ctx, err)
 	}

@@ -179,6 +179,23 @@ func TestDamageIsNeverServed(t *testing.T) {
 	mustGet(t, s, "a", strings.Repeat("data", 1000))
 }
 
+// TestDamageAtRestIsCorrupt, and not S3's trouble: it is read twice, and no more.
+func TestDamageAtRestIsCorrupt(t *testing.T) {
+	for _, data := range [][]byte{little, noise(3_000_000)} {
+		s, f := cachedStore(t, Options{StaleIfUnavailable: true})
+		if _, err := s.Put(t.Context(), "k", bytes.NewReader(data), PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		s.drop("k")
+		f.rot("k")
+		f.requests()
+		if _, err := s.Get(t.Context(), "k"); !errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnavailable) {
+			t.Errorf("%d bytes: %v", len(data), err)
+		}
+		mustAsk(t, f, "GET k", "GET k")
+	}
+}
+
 func TestCacheOfAnotherStoreIsNotServed(t *testing.T) {
 	f, kr := newFakeS3(t), newKeyring(t)
 	cache := openCache(t, t.TempDir(), kr)
