@@ -8,15 +8,24 @@ import "context"
 // no other, and a copy with the same data key would be that of a key that may be
 // rotated away because of its exposure.
 //
-// It reads one object from beginning to end: if that is replaced meanwhile, on a
-// bucket that keeps no versions, the answer is [ErrChanged]. Other errors are those
-// of [Store.Open] and [Store.Put].
+// It reads one object from beginning to end: if that is replaced while it is being
+// read, on a bucket that keeps no versions, the answer is [ErrChanged]. Onto its own key
+// it replaces the object that it has read and no other: that is [ErrChanged] as well, on
+// every bucket. What could not be confirmed because S3 is away is not copied, whatever
+// [Options.StaleIfUnavailable] says: [ErrUnavailable]. Other errors are those of
+// [Store.Open] and [Store.Put].
 func (s *Store) Copy(ctx context.Context, from, to string, o PutOptions) (Info, error) {
 	in, err := s.Open(ctx, from)
 	if err != nil {
 		return Info{}, renamed("copy", err)
 	}
 	defer in.Close()
+	if in.Info().Stale { // it would be the newest object from then on
+		return Info{}, failure("copy", from, reason{ErrUnavailable, "the source cannot be confirmed", nil})
+	}
+	if from == to && o.IfMatch == "" && !o.IfAbsent {
+		o.IfMatch = in.Info().ETag
+	}
 	if o.Metadata == nil {
 		o.Metadata = in.Info().Metadata
 	}
