@@ -42,6 +42,8 @@ func s3Error(ctx context.Context, err error) error {
 	case isCode(err, "RequestTimeTooSkewed"), isCode(err, "RequestTimeout"):
 		// The SDK has set its clock by this answer; S3 waited for the rest of a body.
 		return reason{ErrUnavailable, describe(err), err}
+	case isCode(err, "NoSuchUpload"):
+		return reason{ErrRefused, "the upload was ended by somebody else", err}
 	case status == http.StatusNotFound && !isCode(err, "NoSuchBucket"):
 		return reason{ErrNotFound, "", err}
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:

@@ -165,9 +165,6 @@ func (c commit) classify(ctx context.Context, when condition, err error) error {
 		if broken := when.broken(err); broken != nil {
 			return broken
 		}
-		if isCode(err, "NoSuchUpload") {
-			return reason{ErrRefused, "the upload was ended by somebody else", err}
-		}
 	}
 	return writeError(ctx, err)
 }

@@ -3,6 +3,8 @@ package s3store
 import (
 	"fmt"
 	"net/http"
+	"strings"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
@@ -17,6 +19,9 @@ type condition struct {
 func (o PutOptions) condition() (condition, error) {
 	if o.IfAbsent && o.IfMatch != "" {
 		return condition{}, fmt.Errorf("%w: IfAbsent and IfMatch exclude each other", ErrInvalid)
+	}
+	if strings.ContainsFunc(o.IfMatch, unicode.IsControl) { // no header can say it
+		return condition{}, fmt.Errorf("%w: IfMatch is not an ETag", ErrInvalid)
 	}
 	return condition{o.IfAbsent, o.IfMatch}, nil
 }

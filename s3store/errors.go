@@ -34,8 +34,8 @@ var (
 	// ErrRefused says that S3 answered that it will not do it, for a reason that has
 	// no sentinel of its own; the error gives S3's code. Nothing was changed.
 	ErrRefused = errors.New("s3 refused the request")
-	// ErrEncryption says that S3 stored an object, but answered that it encrypted it
-	// in another way than [Options.ServerSide] asks for: look at the bucket's policy.
+	// ErrEncryption says that S3 stored an object, or a part of one that was then given
+	// up, but answered that it encrypted it in another way than [Options.ServerSide] asks for: look at the bucket's policy.
 	ErrEncryption = errors.New("s3 encrypted otherwise than it was asked to")
 	// ErrSource says that the caller's own reader failed; errors.Is finds its error
 	// too. Nothing was changed.

@@ -70,7 +70,10 @@ func (p *parts) upload(n int, data []byte) error {
 			if err == nil && aws.ToString(out.ETag) == "" {
 				err = errHollow
 			}
-			return out, s3Error(ctx, err)
+			if err != nil {
+				return nil, s3Error(ctx, err)
+			}
+			return out, p.store.options.ServerSide.check(out.ServerSideEncryption, out.SSEKMSKeyId)
 		})
 		if err != nil {
 			return types.CompletedPart{}, err

@@ -142,21 +142,24 @@ func tight(b []byte) []byte {
 // sizeOf is the size of the data where it is certain: as said, or in memory already.
 // -1: it is not.
 func sizeOf(r io.Reader, said int64) (int64, error) {
+	size := int64(-1)
 	switch r := r.(type) {
 	case *bytes.Reader:
-		return int64(r.Len()), nil
+		size = int64(r.Len())
 	case *strings.Reader:
-		return int64(r.Len()), nil
+		size = int64(r.Len())
 	case *bytes.Buffer:
-		return int64(r.Len()), nil
+		size = int64(r.Len())
 	}
 	switch {
 	case said < 0:
 		return 0, fmt.Errorf("%w: negative Size", ErrInvalid)
+	case said > 0 && size >= 0 && said != size: // an upload that was cut short, in a buffer
+		return 0, errLength(nil)
 	case said > 0:
 		return said, nil
 	}
-	return -1, nil
+	return size, nil
 }
 
 // guess is how long a source will probably be, to choose the size of parts; -1 if

@@ -114,7 +114,7 @@ func (p *parts) copy(part int, old Info, from, n int64) error {
 			if err != nil {
 				return nil, gone(s3Error(ctx, err))
 			}
-			return out.CopyPartResult, nil
+			return out.CopyPartResult, p.store.options.ServerSide.check(out.ServerSideEncryption, out.SSEKMSKeyId)
 		})
 		if err != nil {
 			return types.CompletedPart{}, err

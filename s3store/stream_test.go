@@ -268,6 +268,11 @@ func TestSizeThatWasPromisedIsHeld(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	for _, cut := range []io.Reader{bytes.NewReader(little), bytes.NewBuffer(little), strings.NewReader(string(little))} {
+		if _, err := s.Put(t.Context(), "cut", cut, PutOptions{Size: 500}); !errors.Is(err, ErrSource) {
+			t.Errorf("%T that was cut short: %v", cut, err)
+		}
+	}
 	if _, err := s.Put(t.Context(), "k", onlyReader{strings.NewReader("")}, PutOptions{Size: -1}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("negative: %v", err)
 	}
@@ -307,6 +312,72 @@ func TestFileThatGrowsIsStoredAsItWasRead(t *testing.T) {
 }
 
 type stater interface{ Stat() (os.FileInfo, error) }
+
+// TestEncryptionOfEachPartIsChecked, of parts that are sent and of those that S3 copies.
+func TestEncryptionOfEachPartIsChecked(t *testing.T) {
+	s, f := cachedStore(t, Options{plan: small})
+	put := func() error {
+		_, err := s.Put(t.Context(), "k", bytes.NewReader(much), PutOptions{})
+		return err
+	}
+	if err := put(); err != nil {
+		t.Fatal(err)
+	}
+	rotate(t, s)
+	for _, copied := range []bool{false, true} {
+		f.before = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Query().Has("partNumber") && copied == (r.Header.Get("X-Amz-Copy-Source") != "") {
+				w.Header().Set("X-Amz-Server-Side-Encryption", "aws:kms")
+			}
+			return false
+		}
+		_, err := s.Rewrap(t.Context(), "k")
+		if !copied {
+			err = put()
+		}
+		if !errors.Is(err, ErrEncryption) || f.left() != 0 {
+			t.Errorf("copied %t: %v, %d uploads are left", copied, err, f.left())
+		}
+	}
+}
+
+// TestUploadThatSomebodyEndedIsRefused, as a lifecycle rule does: the object is neither
+// missing nor another one.
+func TestUploadThatSomebodyEndedIsRefused(t *testing.T) {
+	s, f := cachedStore(t, Options{plan: small})
+	put := func() error {
+		_, err := s.Put(t.Context(), "k", bytes.NewReader(much), PutOptions{})
+		return err
+	}
+	rewrap := func() error {
+		_, err := s.Rewrap(t.Context(), "k")
+		return err
+	}
+	if err := put(); err != nil {
+		t.Fatal(err)
+	}
+	rotate(t, s)
+	for name, c := range map[string]struct {
+		ends func(*http.Request) bool
+		do   func() error
+	}{
+		"before a part":        {func(r *http.Request) bool { return r.URL.Query().Has("partNumber") }, put},
+		"before a copied part": {func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" }, rewrap},
+		"before the end":       {func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") }, put},
+	} {
+		f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+			if c.ends(r) {
+				f.mu.Lock()
+				clear(f.uploads)
+				f.mu.Unlock()
+			}
+			return false
+		}
+		if err := c.do(); !errors.Is(err, ErrRefused) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrChanged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
 
 func TestServerSideEncryptionIsAskedForAndChecked(t *testing.T) {
 	const arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"

@@ -220,6 +220,9 @@ func (s *Store) abort(ctx context.Context, key, id string) error {
 		if err == nil && hollow(out.ResultMetadata) {
 			err = errHollow
 		}
+		if isCode(err, "NoSuchUpload") {
+			return out, reason{ErrNotFound, "", err}
+		}
 		return out, s3Error(ctx, err)
 	})
 	if err != nil {
