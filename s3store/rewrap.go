@@ -12,7 +12,7 @@ import (
 // Rewrap moves the object of key to the newest version of its keys, or of the
 // keyring's keys that are named instead, without decrypting its data: a new header
 // is put before the rest, which S3 copies itself if it is large. An object that is
-// there already is left alone.
+// there already is left alone. A key of the object that was destroyed is left out.
 //
 // It is conditional on the object that it read: a write that came between is
 // [ErrChanged], and the object is that of the write. It counts as a write for the
@@ -32,10 +32,14 @@ func (s *Store) rewrap(ctx context.Context, key string, keys []string) (Info, er
 		return Info{}, err
 	}
 	if len(keys) == 0 {
-		keys = old.names()
+		keys = s.living(ctx, old.names())
 	}
-	if done, err := s.newest(ctx, old.keys, keys); done || err != nil {
-		return old.info, err
+	done, err := s.newest(ctx, old.keys, keys)
+	if err != nil {
+		return Info{}, err
+	}
+	if done {
+		return s.sized(ctx, old.info)
 	}
 	return s.splice(ctx, old, keys, condition{etag: old.info.ETag})
 }
@@ -58,7 +62,7 @@ func (s *Store) restore(ctx context.Context, key, version string) (Info, error) 
 		return Info{}, err
 	}
 	old.info.Version = version // also "null", what was there before the bucket kept versions
-	return s.splice(ctx, old, old.names(), condition{})
+	return s.splice(ctx, old, s.living(ctx, old.names()), condition{})
 }
 
 // names are those of the keys that open the object, each once.
@@ -69,6 +73,21 @@ func (l looked) names() (names []string) {
 		}
 	}
 	return names
+}
+
+// living leaves the names of destroyed keys out, which open nothing any more, unless
+// none is left.
+func (s *Store) living(ctx context.Context, names []string) []string {
+	var living []string
+	for _, name := range names {
+		if _, err := s.keyring.Latest(ctx, name); !errors.Is(err, envelope.ErrKeyDestroyed) {
+			living = append(living, name)
+		}
+	}
+	if living == nil {
+		return names
+	}
+	return living
 }
 
 // newest reports whether has are just the newest versions of the named keys.

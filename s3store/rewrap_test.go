@@ -49,6 +49,41 @@ func TestRewrapKeepsWhatIsCached(t *testing.T) {
 	}
 }
 
+// TestRewrapOfNothingToDoKnowsTheSize of what was stored without it.
+func TestRewrapOfNothingToDoKnowsTheSize(t *testing.T) {
+	s, f := cachedStore(t, Options{plan: small})
+	if _, err := s.Put(t.Context(), "k", onlyReader{bytes.NewReader(much)}, PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.writes = nil
+	if i, err := s.Rewrap(t.Context(), "k"); err != nil || i.Size != int64(len(much)) || len(f.writes) != 0 {
+		t.Errorf("size %d, want %d; %d writes, %v", i.Size, len(much), len(f.writes), err)
+	}
+}
+
+// TestObjectOfTwoKeysOutlivesOne: what can be read can be restored and re-wrapped, to
+// the key that is left.
+func TestObjectOfTwoKeysOutlivesOne(t *testing.T) {
+	f, kr := newFakeS3(t), newKeyring(t)
+	f.versioned = true
+	s := newStore(t, f.client(), kr, Options{})
+	if _, err := kr.Rotate(t.Context(), "mortal"); err != nil {
+		t.Fatal(err)
+	}
+	old := putUnder(t, s, "k", little, envelope.DefaultKey, "mortal")
+	putUnder(t, s, "other", little, envelope.DefaultKey, "mortal")
+	put(t, s, "k", "newer")
+	mustDestroy(t, s, "mortal")
+	if _, err := s.Restore(t.Context(), "k", old.Version); err != nil {
+		t.Errorf("restore: %v", err)
+	}
+	mustGet(t, s, "k", string(little))
+	if _, err := s.Rewrap(t.Context(), "other"); err != nil {
+		t.Errorf("re-wrap: %v", err)
+	}
+	mustGet(t, s, "other", string(little))
+}
+
 // TestRewrappedElsewhereIsRecognised: an entry found at start, of an object that was
 // re-wrapped since, is good under its new ETag. Its body is not read again.
 func TestRewrappedElsewhereIsRecognised(t *testing.T) {
