@@ -14,6 +14,12 @@ import (
 	"time"
 )
 
+// doer is a network as a function.
+type doer func(*http.Request) (*http.Response, error)
+
+// Do makes it an s3.HTTPClient.
+func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
+
 // fault is one thing that can happen to a request.
 type fault int
 

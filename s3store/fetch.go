@@ -45,11 +45,18 @@ func (s *Store) fetch(ctx context.Context, key, version string, known Object) (O
 // twice reads again what did not verify.
 func twice[T any](s *Store, read func() (T, error)) (T, error) {
 	out, err := read()
-	if errors.Is(err, ErrCorrupt) {
+	if unverified(err) {
 		s.stats.retries.Add(1)
 		return read()
 	}
 	return out, err
+}
+
+// unverified reports whether an answer may have been damaged on its way. The name of a
+// key is believed only when the key has been tried: a damaged one is that of a key that
+// nobody has.
+func unverified(err error) bool {
+	return errors.Is(err, envelope.ErrCorrupt) || errors.Is(err, ErrCorrupt) || errors.Is(err, envelope.ErrKeyUnknown)
 }
 
 // get is one GET.

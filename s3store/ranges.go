@@ -30,7 +30,7 @@ func newRangeReader(ctx context.Context, s *Store, info Info) *rangeReader {
 // open is for the first time.
 func (r *rangeReader) open() (envelope.Info, error) {
 	fresh, err := r.opened()
-	if errors.Is(err, envelope.ErrCorrupt) {
+	if unverified(err) {
 		fresh, err = r.anew()
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -193,6 +194,35 @@ func TestDamageAtRestIsCorrupt(t *testing.T) {
 			t.Errorf("%d bytes: %v", len(data), err)
 		}
 		mustAsk(t, f, "GET k", "GET k")
+	}
+}
+
+// TestDamageInTheNameOfAKeyIsReadAgain: the header says which key opens it, and that is
+// not authenticated before there is one.
+func TestDamageInTheNameOfAKeyIsReadAgain(t *testing.T) {
+	f, kr := newFakeS3(t), newKeyring(t)
+	damage := false
+	s := newStore(t, newClient("http://s3.test", doer(func(r *http.Request) (*http.Response, error) {
+		res, err := (&faulty{handler: f, at: -1}).Do(r)
+		if err == nil && damage && r.Method == http.MethodGet {
+			damage = false
+			b, _ := io.ReadAll(res.Body)
+			res.Body = io.NopCloser(bytes.NewReader(bytes.Replace(b, []byte("default"), []byte("degault"), 1)))
+		}
+		return res, err
+	}), "AKIDTEST", strings.Repeat("s", 40)), kr, Options{})
+	put(t, s, "k", "data")
+	rotate(t, s)
+	for _, read := range []func() error{
+		func() error { _, err := s.Get(t.Context(), "k"); return err },
+		func() error { _, err := s.Stat(t.Context(), "k"); return err },
+		func() error { _, err := s.Open(t.Context(), "k"); return err },
+		func() error { _, err := s.Rewrap(t.Context(), "k"); return err },
+	} {
+		damage = true
+		if err := read(); err != nil || damage {
+			t.Errorf("damaged %t: %v", !damage, err)
+		}
 	}
 }
 
