@@ -3,7 +3,8 @@ package s3store
 import "sync"
 
 // fill caches a File of ranges while it is read from its beginning to its end. Reading
-// from somewhere else, or a gap, ends it: nobody asked for all of the object.
+// from somewhere else, or a gap, ends it: nobody asked for all of the object. Going back
+// to the beginning begins it anew: http.ServeContent does so, to find out what it is.
 type fill struct {
 	mu    sync.Mutex // a File may be closed while it is read
 	store *Store
@@ -36,6 +37,9 @@ func (f *fill) took(p []byte, file *File) {
 	defer f.mu.Unlock()
 	if f.over {
 		return
+	}
+	if file.pos == 0 && f.at > 0 {
+		f.stop()
 	}
 	if file.pos != f.at || f.at == 0 && !f.begin(file.size) {
 		f.end()
@@ -72,9 +76,14 @@ func (f *fill) abort() {
 
 func (f *fill) end() {
 	f.over = true
+	f.stop()
+}
+
+// stop undoes begin.
+func (f *fill) stop() {
 	if f.to != nil {
 		f.to.abort()
-		f.to = nil
+		f.to, f.at = nil, 0
 		f.store.fills.end(f.key)
 	}
 }

@@ -1,10 +1,13 @@
 package s3store
 
 import (
+	"bytes"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hipaakit/hipaakit/diskcache"
 	"github.com/hipaakit/hipaakit/envelope"
@@ -71,5 +74,25 @@ func awaitBlocked(function string) {
 			}
 		}
 		runtime.Gosched()
+	}
+}
+
+// TestFileThatIsReadFromItsBeginningAgainIsCached, as http.ServeContent does to find
+// out the type of what it serves.
+func TestFileThatIsReadFromItsBeginningAgainIsCached(t *testing.T) {
+	for _, typed := range []bool{true, false} {
+		s, f := cachedStore(t, largeOptions())
+		putBig(t, newStore(t, f.client(), s.keyring, Options{}), huge)
+		file := mustOpen(t, s, "k")
+		w := httptest.NewRecorder()
+		if typed {
+			w.Header().Set("Content-Type", "application/dicom")
+		}
+		http.ServeContent(w, httptest.NewRequest("GET", "/k", nil), "", time.Time{}, file)
+		file.Close()
+		if !bytes.Equal(w.Body.Bytes(), huge) || !isKept(s) {
+			t.Errorf("type given %t: %d bytes, cached %t", typed, w.Body.Len(), isKept(s))
+		}
+		mustRead(t, s, huge)
 	}
 }
