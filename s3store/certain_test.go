@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 // writes reports whether a request is to change an object.
@@ -141,6 +143,44 @@ func TestRetriedWriteStaysInDoubt(t *testing.T) {
 	mustGet(t, s, "k", "new")
 	mustGet(t, s, "k", "new")
 	mustAsk(t, f, "GET k", "GET k") // not inserted: each is asked for
+	if !s.writes.doubts("k") {
+		t.Error("not in doubt")
+	}
+}
+
+// TestTwoAmbiguousTriesStayInDoubt: the second is read back, the first may land yet.
+func TestTwoAmbiguousTriesStayInDoubt(t *testing.T) {
+	f, kr := newFakeS3(t), newKeyring(t)
+	var n atomic.Int64
+	network := doer(func(r *http.Request) (*http.Response, error) {
+		one := &faulty{handler: f, at: -1}
+		if r.Method == http.MethodPut {
+			one.at, one.kind = 0, []fault{internalError, doneAndError}[n.Add(1)-1]
+		}
+		return one.Do(r)
+	})
+	put(t, newStore(t, f.client(), kr, Options{}), "k", "old")
+	f.age("k")
+	s := newStore(t, newClient("http://s3.test", network, "AKIDTEST", strings.Repeat("s", 40)), kr, Options{LandingTime: time.Hour})
+	put(t, s, "k", "new")
+	if n.Load() != 2 || !s.writes.doubts("k") {
+		t.Errorf("%d tries, in doubt %t", n.Load(), s.writes.doubts("k"))
+	}
+}
+
+// panicking is a client that panics when its request may be on its way.
+type panicking struct{ S3 }
+
+func (panicking) PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+	panic("in the client")
+}
+
+func TestWriteThatPanickedStaysInDoubt(t *testing.T) {
+	s := newStore(t, panicking{newFakeS3(t).client()}, newKeyring(t), Options{LandingTime: time.Hour})
+	func() {
+		defer func() { recover() }()
+		s.Put(t.Context(), "k", strings.NewReader("x"), PutOptions{})
+	}()
 	if !s.writes.doubts("k") {
 		t.Error("not in doubt")
 	}

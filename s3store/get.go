@@ -32,7 +32,7 @@ func (s *Store) Get(ctx context.Context, key string) (Object, error) {
 func (s *Store) fresh(key string) bool { return s.peers.Fresh(key) && !s.writes.doubts(key) }
 
 func (s *Store) cached(key string) (found Object, suspect, ok bool) {
-	if s.cache == nil {
+	if s.cache == nil || isLargeName(key) {
 		return found, false, false
 	}
 	e, err := s.cache.Get(key)
@@ -77,7 +77,22 @@ func (s *Store) ask(ctx context.Context, key string, fresh bool, found Object) (
 	} else {
 		o, err = s.flights.do(ctx, s, flightName{key, f.fence}, f.unlessThere)
 	}
+	s.outlived(key, err)
 	return s.orStale(o, found, err)
+}
+
+// outlived drops an entry that an error of S3's shows to be old: the object is gone, or
+// is another one, which could not be read, as after its key was destroyed. The next
+// outage must not bring the entry back.
+func (s *Store) outlived(key string, err error) {
+	e := (*Error)(nil)
+	another := errors.As(err, &e) && e.ETag != ""
+	if !another && !errors.Is(err, ErrNotFound) {
+		return
+	}
+	if has, ok := s.kept(key); ok && (!another || e.ETag != has.ETag) {
+		s.drop(key)
+	}
 }
 
 // orStale serves what could not be confirmed, where the application wants that.
@@ -126,8 +141,6 @@ func (f filling) run(ctx context.Context) (_ Object, insert func(), _ error) {
 	case err == nil:
 		s.stats.fetched.Add(1)
 		return o, func() { f.insert(o) }, nil
-	case errors.Is(err, ErrNotFound) && f.found.ETag != "":
-		s.drop(f.key)
 	}
 	return o, nil, err
 }

@@ -40,9 +40,6 @@ func (s *Store) openKept(ctx context.Context, r *diskcache.Reader, info Info, cu
 		return s.newKept(ctx, r, info), nil
 	}
 	r.Close()
-	if errors.Is(err, ErrNotFound) {
-		s.drop(info.Key)
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/hipaakit/hipaakit/diskcache"
 )
@@ -12,6 +13,10 @@ import (
 // character, so nothing else has that name. An object has an entry under one of the two:
 // who inserts it under one has dropped the other.
 func largeName(key string) string { return key + "\x00" }
+
+// isLargeName tells such a name from a key. A caller who asks for one is refused, like
+// with all bad keys, but the cache is asked before that is found out.
+func isLargeName(key string) bool { return strings.HasSuffix(key, "\x00") }
 
 // fences are of both names of one key.
 type fences struct{ small, large diskcache.Fence }
@@ -51,6 +56,18 @@ func (s *Store) large(key string) (r *diskcache.Reader, info Info, suspect, ok b
 	}
 	o.Size = r.Size()
 	return r, o.Info, found.Suspect, true
+}
+
+// kept tells what the cache has of key, under either name.
+func (s *Store) kept(key string) (Info, bool) {
+	if found, _, ok := s.cached(key); ok {
+		return found.Info, true
+	}
+	r, info, _, ok := s.large(key)
+	if ok {
+		r.Close()
+	}
+	return info, ok
 }
 
 // stream is an entry that is being written.

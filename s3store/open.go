@@ -49,6 +49,9 @@ func (s *Store) Open(ctx context.Context, key string) (*File, error) {
 func (s *Store) OpenWith(ctx context.Context, key string, o OpenOptions) (*File, error) {
 	f, err := s.openFile(ctx, key, o)
 	if err != nil {
+		if o.Version == "" {
+			s.outlived(key, err)
+		}
 		return nil, failure("open", key, err)
 	}
 	f.meter = newMeter(o.Progress, f.Size())

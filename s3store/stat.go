@@ -34,6 +34,7 @@ func (s *Store) Stat(ctx context.Context, key string) (Info, error) {
 	}
 	info, err := s.stat(ctx, key)
 	if err != nil {
+		s.outlived(key, err)
 		var o Object
 		o, err = s.orStale(Object{}, found, err)
 		info = o.Info
