@@ -261,6 +261,28 @@ func TestNothingIsInsertedThatS3DoesNotSayIsCurrent(t *testing.T) {
 	}
 }
 
+// TestAnotherVersionOfTheSameETagIsNotCurrent: an ETag says what an object contains, and
+// somebody may have copied an older one over what was written.
+func TestAnotherVersionOfTheSameETagIsNotCurrent(t *testing.T) {
+	s, f := cachedStore(t, Options{})
+	f.versioned = true
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodHead {
+			return false
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		o, _ := f.current("k")
+		w.Header().Set("ETag", o.etag)
+		w.Header().Set("X-Amz-Version-Id", "another")
+		return true
+	}
+	put(t, s, "k", "data")
+	if _, ok := s.kept("k"); ok {
+		t.Error("inserted")
+	}
+}
+
 // TestOverlappingWritesInsertNothing holds one upload open while another write of
 // the key begins and ends.
 func TestOverlappingWritesInsertNothing(t *testing.T) {

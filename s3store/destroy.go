@@ -40,6 +40,14 @@ type mortal interface {
 // again tries again. A node that was down destroys what it has cached when [New] is
 // called there; one that was cut off, as soon as its keyring is read again.
 //
+// An entry of a cache belongs to the key that opened the object when it was cached. A
+// node that was down or cut off while the object was re-wrapped to another key has it
+// under the former one: to destroy the other does not reach that, and nobody can tell.
+// It is dropped by the first who asks for it, and served to nobody unless
+// [Options.StaleIfUnavailable] allows that while S3 is away. To have it gone at once,
+// destroy the former key as well, or empty the cache of such a node
+// (diskcache.Cache.DropAll).
+//
 // What nobody can take back is what has been handed out: an [Object] in the memory of
 // whoever asked for it, a File of data that was in memory already. For old images of
 // disks, see package diskcache; for backups of the keyring, package keyring.

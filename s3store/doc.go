@@ -27,7 +27,8 @@
 //     wait for the same key; a caller who gives up does not disturb the others. They
 //     have the object before it is written to the disk.
 //   - After [Store.Destroy] without anything unreached, no node has anything cached of
-//     objects that only the destroyed key opened, in memory or on disk.
+//     objects that only the destroyed key opened, in memory or on disk. The exception is
+//     a node that missed that an object was re-wrapped to that key; see there.
 //   - An object of any size that S3 takes is written and read in bounded memory.
 //   - If a process dies with a write in flight, what it wrote may land up to
 //     [Options.LandingTime] later. A store without peers may serve older data that

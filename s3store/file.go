@@ -38,9 +38,8 @@ type File struct {
 	once   sync.Once
 
 	pos   int64
-	last  int64  // where the last Read ended
-	chunk []byte // data at chunkAt that was opened ahead
-	at    int64
+	last  int64 // where the last Read ended
+	ahead openAhead
 }
 
 func newFile(o Object) *File {
@@ -102,8 +101,8 @@ func (f *File) read(p []byte) (int, error) {
 	if f.ctx.Err() != nil { // also for what was opened ahead: its key may be destroyed
 		return 0, context.Cause(f.ctx)
 	}
-	if f.pos >= f.at && f.pos < f.at+int64(len(f.chunk)) {
-		return copy(p, f.chunk[f.pos-f.at:]), nil
+	if n := f.ahead.copy(p, f.pos); n > 0 {
+		return n, nil
 	}
 	if f.pos >= f.size {
 		return 0, io.EOF
@@ -115,16 +114,30 @@ func (f *File) read(p []byte) (int, error) {
 		}
 		return n, err
 	}
-	if cap(f.chunk) == 0 {
-		f.chunk = make([]byte, readChunk)
-	}
-	f.chunk = f.chunk[:min(readChunk, f.size-f.pos)]
-	f.at = f.pos
-	if n, err := f.readAt(f.chunk, f.pos); n < len(f.chunk) {
-		f.chunk = f.chunk[:0]
+	return f.readAhead(p)
+}
+
+func (f *File) readAhead(p []byte) (int, error) {
+	b := f.ahead.take(f.size - f.pos)
+	if n, err := f.readAt(b, f.pos); n < len(b) {
+		f.ahead.put(b[:0], 0)
 		return 0, err
 	}
-	return copy(p, f.chunk), nil
+	n := copy(p, b)
+	f.ahead.put(b, f.pos)
+	return n, nil
+}
+
+// forget gives up what the File has in memory: its key is destroyed, and the context
+// has ended.
+func (f *File) forget() {
+	f.ahead.wipe()
+	if f.ranges != nil {
+		f.ranges.forget()
+	}
+	if f.kept != nil {
+		f.kept.forget()
+	}
 }
 
 // Seek implements [io.Seeker].

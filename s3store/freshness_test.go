@@ -1,9 +1,13 @@
 package s3store
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // sizes are MaxInMemory for data of 3,000 bytes: it is a small entry, or a large one.
@@ -121,5 +125,46 @@ func TestNameOfALargeEntryIsNoKey(t *testing.T) {
 		if !errors.Is(err, ErrInvalid) {
 			t.Error(err)
 		}
+	}
+}
+
+// TestReaderOfAKeyInDoubtAsksForHimself: a request that began before may have been
+// answered before the write landed, which somebody else has seen.
+func TestReaderOfAKeyInDoubtAsksForHimself(t *testing.T) {
+	f, kr := newFakeS3(t), newKeyring(t)
+	elsewhere := newStore(t, f.client(), kr, Options{})
+	put(t, elsewhere, "k", "old")
+	read, release := make(chan struct{}), make(chan struct{})
+	var gets atomic.Int64
+	s := newStore(t, newClient("http://s3.test", doer(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodPut {
+			return nil, errReset
+		}
+		res, err := (&faulty{handler: f, at: -1}).Do(r)
+		if r.Header.Get("Range") == "" && gets.Add(1) == 1 {
+			close(read)
+			<-release
+		}
+		return res, err
+	}), "AKIDTEST", strings.Repeat("s", 40)), kr, Options{Cache: openCache(t, t.TempDir(), kr), LandingTime: time.Hour})
+	if _, err := s.Put(t.Context(), "k", strings.NewReader("lost"), PutOptions{}); !errors.Is(err, ErrOutcomeUnknown) {
+		t.Fatal(err)
+	}
+	get := func() <-chan string {
+		data := make(chan string, 1)
+		go func() {
+			o, _ := s.Get(context.Background(), "k")
+			data <- string(o.Data.Bytes())
+		}()
+		return data
+	}
+	early := get()
+	<-read
+	put(t, elsewhere, "k", "new")
+	late := get()
+	await(t, "the late one is answered, and not with the early one", func() bool { return len(late) == 1 })
+	close(release)
+	if a, b := <-early, <-late; a != "old" || b != "new" {
+		t.Errorf("the early one read %q, the late one %q", a, b)
 	}
 }

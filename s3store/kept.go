@@ -52,6 +52,7 @@ func (s *Store) newKept(ctx context.Context, r *diskcache.Reader, info Info) *Fi
 	f.stop = context.AfterFunc(s.ctx, func() { cancel(ErrClosed) })
 	f.kept = &kept{file: f, reader: r}
 	f.data = f.kept
+	s.files.track(f)
 	return f
 }
 
@@ -85,6 +86,15 @@ func (k *kept) instead() (*rangeReader, error) {
 	}
 	k.ranges = r
 	return r, nil
+}
+
+func (k *kept) forget() {
+	k.reader.Close() // it keeps a chunk
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ranges != nil {
+		k.ranges.forget()
+	}
 }
 
 func (k *kept) close() {

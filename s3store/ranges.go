@@ -69,12 +69,21 @@ func (r *rangeReader) ReadAt(p []byte, off int64) (int, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if errors.Is(err, envelope.ErrCorrupt) {
+	switch {
+	case r.now == nil: // destroyed
+	case errors.Is(err, envelope.ErrCorrupt):
 		r.damage = err
-	} else if fresh != nil {
+	case fresh != nil:
 		r.now = fresh
 	}
 	return n, err
+}
+
+// forget gives up the data key, and the data that were opened last.
+func (r *rangeReader) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now, r.damage = nil, envelope.ErrKeyDestroyed
 }
 
 func (r *rangeReader) current() (*envelope.ReaderAt, error) {

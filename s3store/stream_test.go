@@ -313,30 +313,41 @@ func TestFileThatGrowsIsStoredAsItWasRead(t *testing.T) {
 
 type stater interface{ Stat() (os.FileInfo, error) }
 
-// TestEncryptionOfEachPartIsChecked, of parts that are sent and of those that S3 copies.
+// TestEncryptionOfEachPartIsChecked, of parts that are sent and of those that S3 copies;
+// and of the upload itself, before anything is sent.
 func TestEncryptionOfEachPartIsChecked(t *testing.T) {
 	s, f := cachedStore(t, Options{plan: small})
 	put := func() error {
 		_, err := s.Put(t.Context(), "k", bytes.NewReader(much), PutOptions{})
 		return err
 	}
+	rewrap := func() error {
+		_, err := s.Rewrap(t.Context(), "k")
+		return err
+	}
 	if err := put(); err != nil {
 		t.Fatal(err)
 	}
 	rotate(t, s)
-	for _, copied := range []bool{false, true} {
+	copied := func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" }
+	for name, c := range map[string]struct {
+		at    func(*http.Request) bool
+		do    func() error
+		parts bool
+	}{
+		"upload":      {func(r *http.Request) bool { return r.URL.Query().Has("uploads") }, put, false},
+		"part":        {func(r *http.Request) bool { return r.URL.Query().Has("partNumber") && !copied(r) }, put, true},
+		"copied part": {copied, rewrap, true},
+	} {
 		f.before = func(w http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Query().Has("partNumber") && copied == (r.Header.Get("X-Amz-Copy-Source") != "") {
+			if c.at(r) {
 				w.Header().Set("X-Amz-Server-Side-Encryption", "aws:kms")
 			}
 			return false
 		}
-		_, err := s.Rewrap(t.Context(), "k")
-		if !copied {
-			err = put()
-		}
-		if !errors.Is(err, ErrEncryption) || f.left() != 0 {
-			t.Errorf("copied %t: %v, %d uploads are left", copied, err, f.left())
+		f.writes = nil
+		if err := c.do(); !errors.Is(err, ErrEncryption) || f.left() != 0 || c.parts != (len(f.writes) > 1) {
+			t.Errorf("%s: %v after %d requests, %d uploads are left", name, err, len(f.writes), f.left())
 		}
 	}
 }

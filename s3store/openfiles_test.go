@@ -1,0 +1,79 @@
+package s3store
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/hipaakit/hipaakit/envelope"
+)
+
+// TestFileOfADestroyedKeyHoldsNothing that it has not handed out: neither data that were
+// opened ahead, nor what opens more of them.
+func TestFileOfADestroyedKeyHoldsNothing(t *testing.T) {
+	for _, cached := range []bool{false, true} {
+		f, kr := newFakeS3(t), newKeyring(t)
+		o := largeOptions()
+		if cached {
+			o.Cache = openCache(t, t.TempDir(), kr)
+		}
+		s := newStore(t, f.client(), kr, o)
+		if _, err := kr.Rotate(t.Context(), "mortal"); err != nil {
+			t.Fatal(err)
+		}
+		putUnder(t, s, "k", huge, "mortal")
+		file := mustOpen(t, s, "k")
+		for range 2 { // the second is read ahead
+			if _, err := io.ReadFull(file, make([]byte, 100)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		held := file.ahead.data
+		if cached != (file.kept != nil) || cached == (len(held) > 0) {
+			t.Fatalf("cached %t, %d bytes ahead: this test proves nothing", file.kept != nil, len(held))
+		}
+		if d := mustDestroy(t, s, "mortal"); d.Err() != nil {
+			t.Fatal(d.Err())
+		}
+		if file.ahead.data != nil || !bytes.Equal(held, make([]byte, len(held))) {
+			t.Errorf("%d bytes of plaintext are held", len(held))
+		}
+		if file.ranges != nil && file.ranges.now != nil {
+			t.Error("the data key is held")
+		}
+		if cached {
+			if _, err := file.kept.reader.ReadAt(make([]byte, 1), 100); err == nil {
+				t.Error("the cache's reader goes on")
+			}
+		}
+		if _, err := file.Read(make([]byte, 1)); !errors.Is(err, envelope.ErrKeyDestroyed) {
+			t.Errorf("read: %v", err)
+		}
+		if _, err := file.ReadAt(make([]byte, 1), 5<<20); !errors.Is(err, envelope.ErrKeyDestroyed) {
+			t.Errorf("read at: %v", err)
+		}
+	}
+}
+
+// TestFileIsNotOpenedUnderAKeyThatIsBeingDestroyed: the header has been opened, and the
+// store is told of the destruction before it knows of the File.
+func TestFileIsNotOpenedUnderAKeyThatIsBeingDestroyed(t *testing.T) {
+	f, kr := newFakeS3(t), newKeyring(t)
+	if _, err := kr.Rotate(t.Context(), "mortal"); err != nil {
+		t.Fatal(err)
+	}
+	s := newStore(t, f.client(), kr, Options{})
+	putUnder(t, s, "k", noise(1<<20), "mortal")
+	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("If-Match") != "" { // the end, by who holds the data key
+			f.before = nil
+			mustDestroy(t, s, "mortal")
+		}
+		return false
+	}
+	if file, err := s.Open(t.Context(), "k"); !errors.Is(err, envelope.ErrKeyDestroyed) {
+		t.Errorf("%v, %v", file, err)
+	}
+}
