@@ -261,6 +261,31 @@ func TestNothingIsInsertedThatS3DoesNotSayIsCurrent(t *testing.T) {
 	}
 }
 
+// TestOldEntryGoesBeforeTheDoubtEnds stops the end of a write that inserts nothing at the
+// lock of the doubts: who finds no doubt must not find the old entry either.
+func TestOldEntryGoesBeforeTheDoubtEnds(t *testing.T) {
+	s, f := cachedStore(t, Options{})
+	put(t, s, "k", "old")
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodHead {
+			return false
+		}
+		s.writes.mu.Lock()
+		w.WriteHeader(http.StatusForbidden)
+		return true
+	}
+	done := make(chan error)
+	go func() {
+		_, err := s.Put(context.Background(), "k", strings.NewReader("new"), PutOptions{})
+		done <- err
+	}()
+	await(t, "the old entry is gone", func() bool { return !s.has("k") })
+	s.writes.mu.Unlock()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestAnotherVersionOfTheSameETagIsNotCurrent: an ETag says what an object contains, and
 // somebody may have copied an older one over what was written.
 func TestAnotherVersionOfTheSameETagIsNotCurrent(t *testing.T) {
@@ -278,7 +303,7 @@ func TestAnotherVersionOfTheSameETagIsNotCurrent(t *testing.T) {
 		return true
 	}
 	put(t, s, "k", "data")
-	if _, ok := s.kept("k"); ok {
+	if s.has("k") {
 		t.Error("inserted")
 	}
 }

@@ -81,7 +81,7 @@ func (s *Store) run(ctx context.Context, key string, c commit) (_ written, unset
 		if no := c.overtaken(seen, since); no != nil {
 			return written{}, true, no
 		}
-		landed = landed || errors.Is(err, ErrOutcomeUnknown) && !didNothing(raw, when, seen, since)
+		landed = landed || errors.Is(err, ErrOutcomeUnknown) && !didNothing(raw, seen, since)
 		if !seen.ok || !c.repeatable(when, landed, raw, err) || !s.again(ctx, try) {
 			return written{}, true, afterAll(ctx, err, raw)
 		}
@@ -111,20 +111,18 @@ func inTheWay(when condition, raw error) bool {
 
 // didNothing reports whether a try whose outcome the answer leaves open is known to
 // have done nothing: S3 says so, or there is what was there before it.
-func didNothing(raw error, when condition, seen sighting, since time.Duration) bool {
-	same := when.etag != "" && seen.etag == when.etag
-	return isCode(raw, "SlowDown") || statusOf(raw) >= 500 && (same || seen.before(since))
+func didNothing(raw error, seen sighting, since time.Duration) bool {
+	return isCode(raw, "SlowDown") || statusOf(raw) >= 500 && seen.before(since)
 }
 
 // repeatable reports whether a try that was not read back may be made again. If one
 // has landed and was replaced, a second landing must be impossible.
 func (c commit) repeatable(when condition, landed bool, raw, err error) bool {
-	once := c.onlyOnce || when.etag != ""
 	switch {
 	case errors.Is(err, ErrOutcomeUnknown):
-		return once || !landed
+		return c.onlyOnce || when.etag != "" || !landed
 	case landed:
-		return once && worthAnother(raw, err)
+		return worthAnother(raw, err)
 	}
 	// A no to a condition that the caller did not set is no answer to him.
 	return when != c.when || worthAnother(raw, err)

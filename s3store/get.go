@@ -82,15 +82,15 @@ func (s *Store) ask(ctx context.Context, key string, fresh bool, found Object) (
 }
 
 // outlived drops an entry that an error of S3's shows to be old: the object is gone, or
-// is another one, which could not be read, as after its key was destroyed. The next
-// outage must not bring the entry back.
+// is another one (S3 was asked for any but that of the entry), which could not be read,
+// as after its key was destroyed. The next outage must not bring the entry back.
 func (s *Store) outlived(key string, err error) {
 	e := (*Error)(nil)
 	another := errors.As(err, &e) && e.ETag != ""
 	if !another && !errors.Is(err, ErrNotFound) {
 		return
 	}
-	if has, ok := s.kept(key); ok && (!another || e.ETag != has.ETag) {
+	if s.has(key) {
 		s.drop(key)
 	}
 }

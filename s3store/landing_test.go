@@ -58,6 +58,34 @@ func TestNoWriteLandsTwice(t *testing.T) {
 	}
 }
 
+// TestRetryThatLandedIsNotSentOnTopOfAnother: the first try did nothing, the second took
+// place without an answer, and somebody wrote after it. The third asks for what the
+// second was to replace, and is refused.
+func TestRetryThatLandedIsNotSentOnTopOfAnother(t *testing.T) {
+	f, kr := newFakeS3(t), newKeyring(t)
+	elsewhere := newStore(t, f.client(), kr, Options{})
+	put(t, elsewhere, "k", "old")
+	f.age("k")
+	var n atomic.Int64
+	s := newStore(t, newClient("http://s3.test", doer(func(r *http.Request) (*http.Response, error) {
+		one := &faulty{handler: f, at: -1}
+		if r.Method == http.MethodPut {
+			switch n.Add(1) {
+			case 1:
+				one.at, one.kind = 0, internalError
+			case 2:
+				one.at, one.kind = 0, lostAnswer
+				defer put(t, elsewhere, "k", "second")
+			}
+		}
+		return one.Do(r)
+	}), "AKIDTEST", strings.Repeat("s", 40)), kr, Options{})
+	if _, err := s.Put(t.Context(), "k", strings.NewReader("first"), PutOptions{}); !errors.Is(err, ErrOutcomeUnknown) || n.Load() != 3 {
+		t.Errorf("%v after %d tries", err, n.Load())
+	}
+	mustGet(t, elsewhere, "k", "second")
+}
+
 // TestThrottledWriteIsSentAgain: S3 says SlowDown before it does anything, so that even
 // what cannot be made conditional is sent again.
 func TestThrottledWriteIsSentAgain(t *testing.T) {

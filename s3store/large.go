@@ -58,16 +58,16 @@ func (s *Store) large(key string) (r *diskcache.Reader, info Info, suspect, ok b
 	return r, o.Info, found.Suspect, true
 }
 
-// kept tells what the cache has of key, under either name.
-func (s *Store) kept(key string) (Info, bool) {
-	if found, _, ok := s.cached(key); ok {
-		return found.Info, true
+// has reports whether the cache has an entry of key, under either name.
+func (s *Store) has(key string) bool {
+	if _, _, ok := s.cached(key); ok {
+		return true
 	}
-	r, info, _, ok := s.large(key)
+	r, _, _, ok := s.large(key)
 	if ok {
 		r.Close()
 	}
-	return info, ok
+	return ok
 }
 
 // stream is an entry that is being written.

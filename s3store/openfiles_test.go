@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/hipaakit/hipaakit/envelope"
@@ -75,5 +76,40 @@ func TestFileIsNotOpenedUnderAKeyThatIsBeingDestroyed(t *testing.T) {
 	}
 	if file, err := s.Open(t.Context(), "k"); !errors.Is(err, envelope.ErrKeyDestroyed) {
 		t.Errorf("%v, %v", file, err)
+	}
+}
+
+// TestReadAgainDuringADestructionHoldsNoKey: an answer was damaged on its way, the
+// envelope was opened anew, and its key is destroyed before the read has come back.
+func TestReadAgainDuringADestructionHoldsNoKey(t *testing.T) {
+	f, kr := newFakeS3(t), newKeyring(t)
+	if _, err := kr.Rotate(t.Context(), "mortal"); err != nil {
+		t.Fatal(err)
+	}
+	var s *Store
+	asked, watched := map[string]int{}, false
+	s = newStore(t, newClient("http://s3.test", doer(func(r *http.Request) (*http.Response, error) {
+		one := &faulty{handler: f, at: -1}
+		if watched {
+			asked[r.Header.Get("Range")]++
+			switch {
+			case len(asked) == 1:
+				one.at, one.kind = 0, corrupted
+			case asked[r.Header.Get("Range")] == 2:
+				watched = false
+				mustDestroy(t, s, "mortal")
+			}
+		}
+		return one.Do(r)
+	}), "AKIDTEST", strings.Repeat("s", 40)), kr, Options{})
+	putUnder(t, s, "k", huge, "mortal")
+	file := mustOpen(t, s, "k")
+	watched = true
+	file.ReadAt(make([]byte, 100), 3<<20)
+	if watched || file.ranges.now != nil {
+		t.Errorf("not destroyed: %t; or the data key is held", watched)
+	}
+	if _, err := file.ReadAt(make([]byte, 100), 3<<20); !errors.Is(err, envelope.ErrKeyDestroyed) {
+		t.Error(err)
 	}
 }
