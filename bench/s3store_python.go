@@ -25,17 +25,20 @@ type storePython struct {
 	errors *strings.Builder
 }
 
-var errNoBoto = errors.New("no python3 here has both boto3 and pycryptodome; Debian's are python3-boto3 and python3-pycryptodome")
+var errNoBoto = errors.New("no python3 here has both boto3 and pycryptodome; scripts/install-test-tools.sh installs them")
 
-// startStorePython starts the first interpreter that has what it takes: the path's or
-// Debian's.
+// startStorePython starts the first of pythons that has what it takes.
 func startStorePython(dir string, s *s3Server) (*storePython, error) {
 	script := filepath.Join(dir, "s3store_bench.py")
 	if err := os.WriteFile(script, storeScript, 0o600); err != nil {
 		return nil, err
 	}
-	for _, command := range []string{"python3", "/usr/bin/python3"} {
-		p := &storePython{dir: dir, child: exec.Command(command, "-B", script, s.url, benchAccessKey, s.secret, s.certificate, benchBucket)}
+	children, err := interpreters("-B", script, s.url, benchAccessKey, s.secret, s.certificate, benchBucket)
+	if err != nil {
+		return nil, err
+	}
+	for _, child := range children {
+		p := &storePython{dir: dir, child: child}
 		if err := p.start(); err == nil {
 			return p, nil
 		}
