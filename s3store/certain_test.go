@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -274,13 +275,15 @@ func TestOldEntryGoesBeforeTheDoubtEnds(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		return true
 	}
+	unlock := sync.OnceFunc(func() { s.writes.mu.Unlock() })
+	defer unlock()
 	done := make(chan error)
 	go func() {
 		_, err := s.Put(context.Background(), "k", strings.NewReader("new"), PutOptions{})
 		done <- err
 	}()
 	await(t, "the old entry is gone", func() bool { return !s.has("k") })
-	s.writes.mu.Unlock()
+	unlock()
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,8 @@ func (f *fakeS3) client() *s3.Client {
 func newClient(endpoint string, hc s3.HTTPClient, id, secret string) *s3.Client {
 	return s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true, HTTPClient: hc,
-		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported, // as of a client with loaded configuration
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret}, nil
 		}),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
 	"testing"
@@ -45,8 +46,8 @@ func TestFileOfADestroyedKeyHoldsNothing(t *testing.T) {
 			t.Error("the data key is held")
 		}
 		if cached {
-			if _, err := file.kept.reader.ReadAt(make([]byte, 1), 100); err == nil {
-				t.Error("the cache's reader goes on")
+			if _, err := file.kept.reader.ReadAt(make([]byte, 1), 100); !errors.Is(err, fs.ErrClosed) {
+				t.Errorf("the cache's reader keeps what it has read: %v", err)
 			}
 		}
 		if _, err := file.Read(make([]byte, 1)); !errors.Is(err, envelope.ErrKeyDestroyed) {
@@ -55,6 +56,18 @@ func TestFileOfADestroyedKeyHoldsNothing(t *testing.T) {
 		if _, err := file.ReadAt(make([]byte, 1), 5<<20); !errors.Is(err, envelope.ErrKeyDestroyed) {
 			t.Errorf("read at: %v", err)
 		}
+	}
+}
+
+// TestDataOpenedAheadDuringADestructionAreWiped: they were being read, outside the lock.
+func TestDataOpenedAheadDuringADestructionAreWiped(t *testing.T) {
+	var o openAhead
+	b := o.take(100)
+	copy(b, little)
+	o.wipe()
+	o.put(b, 0)
+	if n := o.copy(make([]byte, 10), 0); n != 0 || o.data != nil || !bytes.Equal(b, make([]byte, 100)) {
+		t.Errorf("%d bytes are handed out, %q is held", n, b)
 	}
 }
 

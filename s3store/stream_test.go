@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/hipaakit/hipaakit/envelope"
 )
@@ -364,5 +365,22 @@ func TestIdentityIsTheObjectID(t *testing.T) {
 		if err != nil || r.Info().ID != i.ID || i.ID == (envelope.ObjectID{}) {
 			t.Errorf("%v, want %v, %v", i.ID, r.Info().ID, err)
 		}
+	}
+}
+
+// TestUploadThatSomebodyElseCleansUpIsNoError: nodes may clean up at the same time.
+func TestUploadThatSomebodyElseCleansUpIsNoError(t *testing.T) {
+	s, f := cachedStore(t, Options{})
+	f.uploads["left"] = &fakeUpload{"k", map[int][]byte{}, time.Now().Add(-48 * time.Hour)}
+	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodDelete {
+			f.mu.Lock()
+			clear(f.uploads)
+			f.mu.Unlock()
+		}
+		return false
+	}
+	if n, err := s.CleanUploads(t.Context(), 0); n != 0 || err != nil {
+		t.Errorf("%d aborted, %v", n, err)
 	}
 }
