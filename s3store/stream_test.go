@@ -317,27 +317,19 @@ type stater interface{ Stat() (os.FileInfo, error) }
 // TestUploadThatSomebodyEndedIsRefused, as a lifecycle rule does: the object is neither
 // missing nor another one.
 func TestUploadThatSomebodyEndedIsRefused(t *testing.T) {
-	s, f := cachedStore(t, Options{plan: small})
-	put := func() error {
-		_, err := s.Put(t.Context(), "k", bytes.NewReader(much), PutOptions{})
-		return err
-	}
-	rewrap := func() error {
-		_, err := s.Rewrap(t.Context(), "k")
-		return err
-	}
-	if err := put(); err != nil {
-		t.Fatal(err)
-	}
-	rotate(t, s)
 	for name, c := range map[string]struct {
 		ends func(*http.Request) bool
-		do   func() error
+		do   func(*testing.T, *Store) error
 	}{
-		"before a part":        {func(r *http.Request) bool { return r.URL.Query().Has("partNumber") }, put},
-		"before a copied part": {func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" }, rewrap},
-		"before the end":       {func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") }, put},
+		"before a part":        {func(r *http.Request) bool { return r.URL.Query().Has("partNumber") }, putInParts},
+		"before a copied part": {func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" }, rewrapInParts},
+		"before the end":       {func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") }, putInParts},
 	} {
+		s, f := cachedStore(t, Options{plan: small})
+		if err := putInParts(t, s); err != nil {
+			t.Fatal(err)
+		}
+		rotate(t, s)
 		f.before = func(_ http.ResponseWriter, r *http.Request) bool {
 			if c.ends(r) {
 				f.mu.Lock()
@@ -346,10 +338,21 @@ func TestUploadThatSomebodyEndedIsRefused(t *testing.T) {
 			}
 			return false
 		}
-		if err := c.do(); !errors.Is(err, ErrRefused) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrChanged) {
+		if err := c.do(t, s); !errors.Is(err, ErrRefused) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrChanged) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func putInParts(t *testing.T, s *Store) error {
+	_, err := s.Put(t.Context(), "k", bytes.NewReader(much), PutOptions{})
+	return err
+}
+
+// rewrapInParts is after [rotate].
+func rewrapInParts(t *testing.T, s *Store) error {
+	_, err := s.Rewrap(t.Context(), "k")
+	return err
 }
 
 // TestIdentityIsTheObjectID: reading back trusts that the fixed prefix of an
