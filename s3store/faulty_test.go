@@ -169,18 +169,26 @@ func (c *countedBody) Close() error {
 // answered one takes, as no test depends on it.
 const patient = 50 * time.Millisecond
 
-// flaky is a network on which something happens to one request in twenty.
+// flaky is a network on which something happens to one request in twenty. It does not
+// damage two answers near each other: what is read again and damaged again is corrupt,
+// and rightly said to be.
 type flaky struct {
 	faulty
-	fails bool
+	fails   bool
+	count   atomic.Int64
+	damaged atomic.Int64 // the request whose answer was damaged last
 }
 
 // Do makes it an s3.HTTPClient.
 func (f *flaky) Do(r *http.Request) (*http.Response, error) {
 	one := &faulty{handler: f.handler, at: -1}
 	if f.fails && rand.IntN(20) == 0 {
-		kinds := []fault{lostRequest, lostAnswer, internalError, doneAndError, slowDown, resetInBody, truncated, corrupted, hollowAnswer}
+		kinds := []fault{lostRequest, lostAnswer, internalError, doneAndError, slowDown, resetInBody, hollowAnswer, truncated, corrupted}
 		one.kind, one.at = kinds[rand.IntN(len(kinds))], 0
+	}
+	n, last := f.count.Add(1), f.damaged.Load()
+	if one.at == 0 && (one.kind == truncated || one.kind == corrupted) && (n-last < 50 || !f.damaged.CompareAndSwap(last, n)) {
+		one.at = -1
 	}
 	return one.Do(r)
 }

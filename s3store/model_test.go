@@ -73,7 +73,7 @@ func newModel(t *testing.T, failures, large bool) *model {
 	}
 	for range 3 {
 		mem := &member{pair: p}
-		var client S3 = newClient("http://s3.test", &flaky{faulty{handler: f, at: -1}, failures}, "AKIDTEST", "0123456789012345678901234567890123456789")
+		var client S3 = newClient("http://s3.test", &flaky{faulty: faulty{handler: f, at: -1}, fails: failures}, "AKIDTEST", "0123456789012345678901234567890123456789")
 		mem.self = newStore(t, client, kr, Options{Coherence: mem, Cache: openCache(t, t.TempDir(), kr), plan: small,
 			MaxInMemory: m.most, pause: time.Microsecond, LandingTime: time.Hour})
 		p.stores = append(p.stores, mem.self)
