@@ -26,8 +26,8 @@ type python struct {
 	errors  *strings.Builder
 }
 
-// pythons are interpreters that may have Django, by command and where it looks for
-// packages: whatever the path says, what scripts/install-test-tools.sh has
+// pythons are interpreters that may have Django, or boto3, by command and where it
+// looks for packages: whatever the path says, what scripts/install-test-tools.sh has
 // installed, Debian's.
 var pythons = []struct{ command, packages string }{
 	{"python3", ""}, {"python3", "../.tools/python"}, {"/usr/bin/python3", ""},
@@ -41,8 +41,22 @@ func startPython(dir string) (*python, error) {
 	if err := os.WriteFile(script, djangoScript, 0o600); err != nil {
 		return nil, err
 	}
+	children, err := interpreters("-B", script)
+	if err != nil {
+		return nil, err
+	}
+	for _, child := range children {
+		if started, err := startChild(child); err == nil {
+			return started, nil
+		}
+	}
+	return nil, errNoDjango
+}
+
+// interpreters are the commands that run each of pythons.
+func interpreters(args ...string) (all []*exec.Cmd, err error) {
 	for _, p := range pythons {
-		child := exec.Command(p.command, "-B", script)
+		child := exec.Command(p.command, args...)
 		if p.packages != "" {
 			packages, err := filepath.Abs(p.packages)
 			if err != nil {
@@ -50,11 +64,9 @@ func startPython(dir string) (*python, error) {
 			}
 			child.Env = append(os.Environ(), "PYTHONPATH="+packages)
 		}
-		if started, err := startChild(child); err == nil {
-			return started, nil
-		}
+		all = append(all, child)
 	}
-	return nil, errNoDjango
+	return all, nil
 }
 
 // startChild starts a child and reads its first line, which is its version.
