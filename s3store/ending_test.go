@@ -170,3 +170,15 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+// TestClosedStoreIsNotKeptByItsKeyring, which outlives it, and with it a cache.
+func TestClosedStoreIsNotKeptByItsKeyring(t *testing.T) {
+	s, _ := cachedStore(t, Options{})
+	if s.follower.store.Load() != s {
+		t.Fatal("not followed: this test proves nothing")
+	}
+	s.Close()
+	if s.follower.store.Load() != nil {
+		t.Error("kept")
+	}
+}

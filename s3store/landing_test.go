@@ -127,3 +127,21 @@ func TestObjectInPartsIsAsOldAsItsUpload(t *testing.T) {
 		t.Errorf("it took place and was replaced, and the answer is %v", err)
 	}
 }
+
+// TestMissingBucketIsNoChangedObject: of the two 404, one is the answer to If-Match.
+func TestMissingBucketIsNoChangedObject(t *testing.T) {
+	for code, want := range map[string]error{"NoSuchKey": ErrChanged, "NoSuchBucket": ErrRefused, "NoSuchUpload": ErrRefused} {
+		s, f := cachedStore(t, Options{plan: small})
+		i := put(t, s, "k", "old")
+		f.before = func(w http.ResponseWriter, r *http.Request) bool {
+			if writing(r) {
+				fail(w, http.StatusNotFound, code)
+			}
+			return writing(r)
+		}
+		_, err := s.Put(t.Context(), "k", onlyReader{bytes.NewReader(much)}, PutOptions{IfMatch: i.ETag})
+		if !errors.Is(err, want) || errors.Is(err, ErrChanged) != (want == ErrChanged) {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hipaakit/hipaakit/envelope"
@@ -94,5 +96,42 @@ func TestBodiesAreSignedWhereThereIsNoTLS(t *testing.T) {
 				t.Errorf("%d parts, %d bytes are left", parts, len(body))
 			}
 		}
+	}
+}
+
+// TestNobodyJoinsAFetchThatEveryoneHasLeft: it is ending, and who comes next would end
+// with it.
+func TestNobodyJoinsAFetchThatEveryoneHasLeft(t *testing.T) {
+	f, kr := newFakeS3(t), newKeyring(t)
+	reached, release := make(chan struct{}), make(chan struct{})
+	var n atomic.Int64
+	s := newStore(t, newClient("http://s3.test", doer(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodGet && n.Add(1) == 1 {
+			close(reached)
+			<-release // it takes its time to end
+		}
+		return (&faulty{handler: f, at: -1}).Do(r)
+	}), "AKIDTEST", strings.Repeat("s", 40)), kr, Options{Cache: openCache(t, t.TempDir(), kr)})
+	put(t, newStore(t, f.client(), kr, Options{}), "k", "data")
+	ctx, cancel := context.WithCancel(t.Context())
+	left := make(chan error)
+	go func() {
+		_, err := s.Get(ctx, "k")
+		left <- err
+	}()
+	<-reached
+	cancel()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	next := make(chan error, 1)
+	go func() {
+		_, err := s.Get(context.Background(), "k")
+		next <- err
+	}()
+	defer close(release)
+	await(t, "the next one is answered", func() bool { return len(next) == 1 })
+	if err := <-next; err != nil {
+		t.Error(err)
 	}
 }

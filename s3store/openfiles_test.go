@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -124,5 +125,29 @@ func TestReadAgainDuringADestructionHoldsNoKey(t *testing.T) {
 	}
 	if _, err := file.ReadAt(make([]byte, 100), 3<<20); !errors.Is(err, envelope.ErrKeyDestroyed) {
 		t.Error(err)
+	}
+}
+
+// TestFileThatHasEndedHandsOutNothing that was opened ahead.
+func TestFileThatHasEndedHandsOutNothing(t *testing.T) {
+	s := newStore(t, newFakeS3(t).client(), newKeyring(t), Options{})
+	putBig(t, s, huge)
+	ctx, cancel := context.WithCancel(t.Context())
+	file, err := s.Open(ctx, "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for range 2 {
+		if _, err := io.ReadFull(file, make([]byte, 100)); err != nil || t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(file.ahead.data) == 0 {
+		t.Fatal("nothing is ahead: this test proves nothing")
+	}
+	cancel()
+	if n, err := file.Read(make([]byte, 1)); n != 0 || !errors.Is(err, context.Canceled) {
+		t.Errorf("%d bytes, %v", n, err)
 	}
 }

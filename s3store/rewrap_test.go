@@ -61,6 +61,40 @@ func TestRewrapOfNothingToDoKnowsTheSize(t *testing.T) {
 	}
 }
 
+// TestRewrapDoesNotKeepTheDataOfAnotherObject: what this node has cached is older than
+// what it re-wraps.
+func TestRewrapDoesNotKeepTheDataOfAnotherObject(t *testing.T) {
+	s, f := cachedStore(t, Options{})
+	put(t, s, "k", "old")
+	put(t, newStore(t, f.client(), s.keyring, Options{}), "k", "new")
+	rotate(t, s)
+	if _, err := s.Rewrap(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	mustGet(t, s, "k", "new")
+}
+
+// TestDamageOnItsWayIsNotReWrapped: each answer in turn is damaged, and what is stored
+// behind the new header is as it was.
+func TestDamageOnItsWayIsNotReWrapped(t *testing.T) {
+	for _, data := range [][]byte{little, much} {
+		for damaged := range 4 {
+			f, kr := newFakeS3(t), newKeyring(t)
+			clean := newStore(t, f.client(), kr, Options{plan: small})
+			if _, err := clean.Put(t.Context(), "k", bytes.NewReader(data), PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			rotate(t, clean)
+			network := &faulty{handler: f, kind: corrupted, at: damaged}
+			s := newStore(t, newClient("http://s3.test", network, "AKIDTEST", strings.Repeat("s", 40)), kr, Options{plan: small})
+			if _, err := s.Rewrap(t.Context(), "k"); err != nil {
+				t.Errorf("answer %d of %d bytes: %v", damaged, len(data), err)
+			}
+			mustGet(t, clean, "k", string(data))
+		}
+	}
+}
+
 // TestObjectOfTwoKeysOutlivesOne: what can be read can be restored and re-wrapped, to
 // the key that is left.
 func TestObjectOfTwoKeysOutlivesOne(t *testing.T) {
