@@ -40,9 +40,10 @@ fuzz:
 	$(MAKE) fuzz-short FUZZTIME=10m
 
 # What "make test" does in short: processes killed 200 times, restarts of ten
-# million entries, streams of a gigabyte.
+# million entries, streams of a gigabyte, an object of 5 GiB.
 crash:
 	DISKCACHE_KILL_ROUNDS=200 DISKCACHE_OPERATIONS=1000000 DISKCACHE_RESTART_ENTRIES=10000000 DISKCACHE_STREAM_BYTES=1073741824 DISKCACHE_INDEX_ENTRIES=10000000 go test -count=1 -timeout 60m ./diskcache -run 'Killed|OpenServes|Flat|Operations|Flipped|Random|Stored|StreamIsRead|CacheTakes'
+	HIPAAKIT_LARGE=1 go test -count=1 ./s3store -run 'MemoryIsBounded'
 
 quickstart:
 	go -C examples run ./quickstart
