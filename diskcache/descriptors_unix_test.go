@@ -25,12 +25,12 @@ func TestFewDescriptorsAtOpenDoNotCostTheCache(t *testing.T) {
 	}
 	var old syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	few := old
 	few.Cur = uint64(descriptors(t) + 20)
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	_, err := Open(t.Context(), dir, o)
 	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old)

@@ -27,12 +27,11 @@ func TestRecordEvictedBeforeItIsCurrentUncoversNothing(t *testing.T) {
 	wantNoneBack(t, c, dir, o, []string{"k"})
 }
 
-// TestFileThatCannotBeDeletedBringsNothingBack: its slots are gone.
-func TestFileThatCannotBeDeletedBringsNothingBack(t *testing.T) {
-	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
-	c := open4test(t, dir, o)
-	mustPut(t, c, "k", NewView([]byte("x")), "v")
-	path := filepath.Join(dir, segmentName(1))
+// evictUndeletable evicts the first segment, which cannot be deleted as long as then runs,
+// and returns its path.
+func evictUndeletable(t *testing.T, c *Cache, dir string, then func()) (path string) {
+	t.Helper()
+	path = filepath.Join(dir, segmentName(1))
 	left, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -42,9 +41,19 @@ func TestFileThatCannotBeDeletedBringsNothingBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	evictFile(c, 1)
+	then()
 	if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, left, 0o600)); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// TestFileThatCannotBeDeletedBringsNothingBack: its slots are gone.
+func TestFileThatCannotBeDeletedBringsNothingBack(t *testing.T) {
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	c := open4test(t, dir, o)
+	mustPut(t, c, "k", NewView([]byte("x")), "v")
+	evictUndeletable(t, c, dir, func() {})
 	wantNoneBack(t, c, dir, o, []string{"k"})
 }
 
@@ -84,18 +93,7 @@ func TestFileThatCannotBeDeletedIsNotForgotten(t *testing.T) {
 		dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
 		c := open4test(t, dir, o)
 		mustPut(t, c, "k", NewView([]byte("x")), "v")
-		path := filepath.Join(dir, segmentName(1))
-		left, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(os.Remove(path), os.MkdirAll(filepath.Join(path, "x"), 0o700)); err != nil {
-			t.Fatal(err)
-		}
-		evictFile(c, 1)
-		if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, left, 0o600)); err != nil {
-			t.Fatal(err)
-		}
+		path := evictUndeletable(t, c, dir, func() {})
 		if dropFirst {
 			c.Drop("k")
 		}
@@ -162,19 +160,7 @@ func TestDropsOutliveAFileThatCannotBeDeleted(t *testing.T) {
 	c := open4test(t, dir, o)
 	mustPut(t, c, "k", NewView([]byte("x")), "v")
 	c.Drop("k")
-	path := filepath.Join(dir, segmentName(1))
-	left, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(os.Remove(path), os.MkdirAll(filepath.Join(path, "x"), 0o700)); err != nil {
-		t.Fatal(err)
-	}
-	evictFile(c, 1)
-	churn(t, c, 0, 800)
-	if err := errors.Join(os.RemoveAll(path), os.WriteFile(path, left, 0o600)); err != nil {
-		t.Fatal(err)
-	}
+	evictUndeletable(t, c, dir, func() { churn(t, c, 0, 800) })
 	wantMiss(t, open4test(t, writeFolder(t, onDisk(t, dir)), o), "k")
 }
 

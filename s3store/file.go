@@ -159,23 +159,10 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 }
 
 // WriteTo implements [io.WriterTo]: from where the File is to its end.
-func (f *File) WriteTo(w io.Writer) (total int64, err error) {
-	buf := make([]byte, max(1, min(writeChunk, f.size-f.pos)))
-	for f.pos < f.size {
-		n, err := f.Read(buf)
-		if err != nil {
-			return total, err
-		}
-		m, err := w.Write(buf[:n])
-		total += int64(m)
-		if err == nil && m < n {
-			err = io.ErrShortWrite
-		}
-		if err != nil {
-			return total, err
-		}
-	}
-	return total, nil
+func (f *File) WriteTo(w io.Writer) (int64, error) {
+	type onlyReader struct{ io.Reader } // else Copy would call this again
+	type onlyWriter struct{ io.Writer }
+	return io.CopyBuffer(onlyWriter{w}, onlyReader{f}, make([]byte, max(1, min(writeChunk, f.size-f.pos))))
 }
 
 // Close ends the reading and waits for what was still being fetched. Later calls
