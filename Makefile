@@ -4,7 +4,7 @@ export HIPAAKIT_REQUIRE_SERVERS := 1
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 # How long each fuzz target runs in "make test"; "make fuzz" takes ten minutes.
-FUZZTIME ?= 1m
+FUZZTIME ?= 20s
 
 .PHONY: test tools lint unit fips modules fuzz-short fuzz crash chaos quickstart bench
 
@@ -29,6 +29,7 @@ fips:
 modules:
 	go -C bench test -race -count=1 ./...
 	go -C examples test -race -count=1 ./...
+	go -C s3store/s3test/embedded test -race -count=1 ./...
 
 fuzz-short:
 	go test ./envelope/floe -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(FUZZTIME)
@@ -41,9 +42,10 @@ fuzz:
 	$(MAKE) fuzz-short FUZZTIME=10m
 
 # What "make test" does in short: processes killed 200 times, restarts of ten
-# million entries, streams of a gigabyte.
+# million entries, streams of a gigabyte, an object of 5 GiB.
 crash:
 	DISKCACHE_KILL_ROUNDS=200 DISKCACHE_OPERATIONS=1000000 DISKCACHE_RESTART_ENTRIES=10000000 DISKCACHE_STREAM_BYTES=1073741824 DISKCACHE_INDEX_ENTRIES=10000000 go test -count=1 -timeout 60m ./diskcache -run 'Killed|OpenServes|Flat|Operations|Flipped|Random|Stored|StreamIsRead|CacheTakes'
+	HIPAAKIT_LARGE=1 go test -count=1 ./s3store -run 'MemoryIsBounded'
 
 # Database failover under random faults: 20 minutes of processes, thousands of
 # schedules, thousands of switches.

@@ -113,19 +113,21 @@ func (n webNode) stop(ctx context.Context) error {
 	return errors.Join(n.store.Close(), n.peers.Close(ctx), n.cache.Close(), n.keys.Close())
 }
 
-// serveScan writes an object to a browser straight from the cache.
+// serveScan writes an object to a browser, from the cache or from S3.
 func serveScan(store *s3store.Store, w http.ResponseWriter, r *http.Request) {
-	object, err := store.Get(r.Context(), "scans/"+r.PathValue("id"))
+	file, err := store.Open(r.Context(), "scans/"+r.PathValue("id"))
 	switch {
 	case errors.Is(err, s3store.ErrNotFound):
 		http.Error(w, "no such scan", http.StatusNotFound)
+		return
 	case err != nil:
 		http.Error(w, "not available now", http.StatusServiceUnavailable)
-	default:
-		w.Header().Set("Content-Type", object.Metadata["type"])
-		w.Header().Set("ETag", object.ETag)
-		http.ServeContent(w, r, "", object.Modified, object.Data.Reader())
+		return
 	}
+	defer file.Close()
+	w.Header().Set("Content-Type", file.Info().Metadata["type"])
+	w.Header().Set("ETag", file.Info().ETag)
+	http.ServeContent(w, r, "", file.Info().Modified, file) // of a large object, the ranges that are asked for
 }
 
 func saveScan(ctx context.Context, store *s3store.Store, id string, scan io.Reader) error {
@@ -133,6 +135,15 @@ func saveScan(ctx context.Context, store *s3store.Store, id string, scan io.Read
 		Metadata: map[string]string{"type": "application/dicom"}, // sealed as well
 	})
 	return err
+}
+
+// forgetTenant makes unreadable what was put with PutOptions.Keys of that tenant.
+func forgetTenant(ctx context.Context, store *s3store.Store, tenant string) error {
+	gone, err := store.Destroy(ctx, tenant) // the key, and all that the nodes have cached under it
+	if err != nil {
+		return err
+	}
+	return gone.Err() // who could not be reached
 }
 
 func openDatabase(
@@ -244,4 +255,4 @@ func Example() {
 }
 
 // These need servers; that they compile is what is asked of them here.
-var _ = []any{startNode, webNode.stop, serveScan, saveScan, openDatabase, openKMSKeyring, rotateAndDestroy}
+var _ = []any{startNode, webNode.stop, serveScan, saveScan, forgetTenant, openDatabase, openKMSKeyring, rotateAndDestroy}

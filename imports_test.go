@@ -23,7 +23,8 @@ var allowed = map[string][]string{
 	"diskcache":         {"github.com/klauspost/compress", "github.com/hashicorp/golang-lru/v2"},
 	"invalidate":        {},
 	"dbfailover":        {"github.com/go-sql-driver/mysql"},
-	"s3store":           {"envelope", "diskcache", "github.com/aws"},
+	"s3store":           {"envelope", "envelope/keyring", "diskcache", "github.com/aws"},
+	"s3store/s3test":    {"s3store", "envelope", "envelope/keyring", "diskcache", "github.com/aws"},
 	"internal/testbed":  {"github.com/go-sql-driver/mysql"},
 	"cmd/hipaactl":      {"envelope", "envelope/keyring", "s3store", "dbfailover", "github.com/aws", "golang.org/x/term"},
 }

@@ -37,7 +37,7 @@ func diskcacheSuite(b *bench) (err error) {
 	if s.text, s.noise, err = extremes(b.data, corpusSize); err != nil {
 		return err
 	}
-	if s.python, err = startPython(b.dir); err != nil {
+	if s.python, err = startDjango(b.dir); err != nil {
 		s.noPython = "Django's cache is not measured: " + err.Error()
 	}
 	defer func() { err = errors.Join(err, s.python.close()) }()

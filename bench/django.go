@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,6 +12,16 @@ import (
 	"strings"
 	"time"
 )
+
+//go:embed django.py
+var djangoScript []byte
+
+var errNoDjango = errors.New("no python3 here has django, cryptography and pycryptodome")
+
+// startDjango starts the child that runs django.py; its version is Django's.
+func startDjango(dir string) (*python, error) {
+	return startPython(dir, "django_bench.py", djangoScript, errNoDjango) // of another name than the package
+}
 
 // djangoSealers are the libraries by which the child seals: PyCryptodome, beside which the
 // goals were set, and cryptography, which calls OpenSSL and takes a twelfth of the

@@ -13,7 +13,7 @@ import (
 // that has lost it fails.
 func needPython(t *testing.T) *python {
 	t.Helper()
-	p, err := startPython(t.TempDir())
+	p, err := startDjango(t.TempDir())
 	if errors.Is(err, errNoDjango) && os.Getenv("HIPAAKIT_REQUIRE_SERVERS") == "" {
 		t.Skip(err)
 	}
@@ -83,18 +83,18 @@ func TestDjangoStoresNothingReadable(t *testing.T) {
 
 func TestAPythonWithoutDjangoSaysWhy(t *testing.T) {
 	for _, script := range []string{"echo no module named django >&2; exit 1", "exit 0"} {
-		if _, err := startChild(exec.Command("sh", "-c", script)); err == nil || !strings.Contains(err.Error(), "django.py ended") {
+		if _, err := startChild("django.py", exec.Command("sh", "-c", script)); err == nil || !strings.Contains(err.Error(), "django.py ended") {
 			t.Errorf("%q: %v", script, err)
 		}
 	}
-	if _, err := startChild(exec.Command(filepath.Join(t.TempDir(), "python3"))); err == nil {
+	if _, err := startChild("django.py", exec.Command(filepath.Join(t.TempDir(), "python3"))); err == nil {
 		t.Error("a command that is not there was started")
 	}
 }
 
 // TestAnAnswerIsTakenFromTheChild also when it dies in the middle.
 func TestAnAnswerIsTakenFromTheChild(t *testing.T) {
-	p, err := startChild(exec.Command("sh", "-c", "echo 5.2; read a; echo ok; read a; echo 12345; read a; echo broken >&2; exit 3"))
+	p, err := startChild("django.py", exec.Command("sh", "-c", "echo 5.2; read a; echo ok; read a; echo 12345; read a; echo broken >&2; exit 3"))
 	if err != nil || p.version != "5.2" {
 		t.Fatal(p, err)
 	}

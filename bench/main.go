@@ -30,6 +30,7 @@ import (
 var suites = map[string]func(*bench) error{
 	"diskcache": diskcacheSuite,
 	"envelope":  envelopeSuite,
+	"s3store":   s3storeSuite,
 }
 
 func main() {

@@ -39,6 +39,13 @@ var everyTable = []string{
 	"envelope: allocations, uncompressed", "envelope: allocations, compressed", "envelope: allocations of each further segment or frame",
 }
 
+// storeTables are measured where there is a server.
+var storeTables = []string{
+	"s3store: hit in memory, what it takes over its cache", "s3store: hit on disk", "s3store: allocations of a hit",
+	"s3store: miss", "s3store: miss, what it takes over a bare GetObject", "s3store: 100 callers miss on one key",
+	"s3store: upload", "s3store: download",
+}
+
 // TestEverySuiteRuns takes every suite through a run of seconds; what it measures
 // means nothing, that it measures something does.
 func TestEverySuiteRuns(t *testing.T) {
@@ -77,6 +84,9 @@ func TestEverySuiteRuns(t *testing.T) {
 	wanted := everyTable
 	if runtime.NumCPU() > 1 {
 		wanted = append(slices.Clone(wanted), "diskcache: gain of all cores")
+	}
+	if _, err := findServer(); err == nil || os.Getenv("HIPAAKIT_REQUIRE_SERVERS") != "" {
+		wanted = append(slices.Clone(wanted), storeTables...)
 	}
 	for _, name := range wanted {
 		if seen[name] == 0 {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -14,35 +13,33 @@ import (
 	"time"
 )
 
-//go:embed django.py
-var djangoScript []byte
-
-// python is a child that runs django.py. A nil one is not there.
+// python is a child that runs a script of ours: a line is a command, answered by a
+// line. A nil one is not there.
 type python struct {
-	version string // of Django
+	script  string
+	version string // of what the script measures
 	child   *exec.Cmd
 	in      io.WriteCloser
 	out     *bufio.Reader
 	errors  *strings.Builder
 }
 
-// pythons are interpreters that may have Django, by command and where it looks for
-// packages: whatever the path says, what scripts/install-test-tools.sh has
+// pythons are interpreters that may have what a script needs, by command and where it
+// looks for packages: whatever the path says, what scripts/install-test-tools.sh has
 // installed, Debian's.
 var pythons = []struct{ command, packages string }{
 	{"python3", ""}, {"python3", "../.tools/python"}, {"/usr/bin/python3", ""},
 }
 
-var errNoDjango = errors.New("no python3 here has django, cryptography and pycryptodome")
-
-// startPython starts the first that has what it takes, with its script in dir.
-func startPython(dir string) (*python, error) {
-	script := filepath.Join(dir, "django_bench.py") // of another name than the package
-	if err := os.WriteFile(script, djangoScript, 0o600); err != nil {
+// startPython runs the script, as name in dir, by the first interpreter that has what it
+// takes; missing is the error if none has.
+func startPython(dir, name string, script []byte, missing error, args ...string) (*python, error) {
+	name = filepath.Join(dir, name)
+	if err := os.WriteFile(name, script, 0o600); err != nil {
 		return nil, err
 	}
 	for _, p := range pythons {
-		child := exec.Command(p.command, "-B", script)
+		child := exec.Command(p.command, append([]string{"-B", name}, args...)...)
 		if p.packages != "" {
 			packages, err := filepath.Abs(p.packages)
 			if err != nil {
@@ -50,15 +47,15 @@ func startPython(dir string) (*python, error) {
 			}
 			child.Env = append(os.Environ(), "PYTHONPATH="+packages)
 		}
-		if started, err := startChild(child); err == nil {
+		if started, err := startChild(filepath.Base(name), child); err == nil {
 			return started, nil
 		}
 	}
-	return nil, errNoDjango
+	return nil, missing
 }
 
 // startChild starts a child and reads its first line, which is its version.
-func startChild(child *exec.Cmd) (*python, error) {
+func startChild(script string, child *exec.Cmd) (*python, error) {
 	in, err := child.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -67,7 +64,7 @@ func startChild(child *exec.Cmd) (*python, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &python{child: child, in: in, out: bufio.NewReader(out), errors: &strings.Builder{}}
+	p := &python{script: script, child: child, in: in, out: bufio.NewReader(out), errors: &strings.Builder{}}
 	child.Stderr = p.errors
 	if err := child.Start(); err != nil {
 		return nil, err
@@ -83,7 +80,7 @@ func (p *python) answer() (string, error) {
 	line, err := p.out.ReadString('\n')
 	if err != nil {
 		_ = p.child.Wait() // then it has said everything
-		return "", fmt.Errorf("django.py ended: %s", p.errors)
+		return "", fmt.Errorf("%s ended: %s", p.script, p.errors)
 	}
 	return strings.TrimSpace(line), nil
 }

@@ -165,5 +165,8 @@ func step(at, size int) int {
 	case at < size-700:
 		return min(60_013, size-700-at)
 	}
+	if underRace {
+		return 54
+	}
 	return 9
 }

@@ -23,7 +23,8 @@ func (dr *draft) first() []byte {
 // segment.
 type placed struct {
 	place
-	seq uint64
+	seq      uint64
+	replaces bool
 }
 
 // slot returns how the index knows it.
@@ -70,6 +71,7 @@ func (d *disk) appendChecked(dr *draft, allowed func() bool) (placed, error) {
 	}
 	if dr.chunks() > 1 {
 		if err := d.writeRest(p.place, dr, sealer.body, meta, sc); err != nil {
+			d.strays.add(dr.hash) // it may have reached the disk all the same
 			p.seg.release()
 			return placed{}, err
 		}
@@ -112,5 +114,5 @@ func (d *disk) reserve(dr *draft, allowed func() bool, sealer *sealer, sc *scrat
 		d.strays.add(dr.hash)
 		return placed{}, nil, d.failed(err)
 	}
-	return placed{place: p, seq: dr.seq}, meta, nil
+	return placed{place: p, seq: dr.seq, replaces: dr.replaces}, meta, nil
 }

@@ -203,9 +203,13 @@ func descriptors(t *testing.T) int {
 const operationsEnv = "DISKCACHE_OPERATIONS"
 
 func TestDescriptorsAndGoroutinesStayFlat(t *testing.T) {
+	// The first file that is opened costs two more, which the runtime polls with.
+	if err := os.WriteFile(filepath.Join(t.TempDir(), "first"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	goroutines, files := runtime.NumGoroutine(), descriptors(t)
 	c := open4test(t, newDir(t), Options{MaxBytes: 2 << 20, MemoryBytes: 100 << 10})
-	most, operations := 0, 6000
+	most, segments, operations := 0, 0, 6000
 	if n, err := strconv.Atoi(os.Getenv(operationsEnv)); err == nil {
 		operations = n
 	}
@@ -222,16 +226,29 @@ func TestDescriptorsAndGoroutinesStayFlat(t *testing.T) {
 		if _, err := c.Get(fmt.Sprint(i * 31 % 500)); i%100 == 0 && err != nil {
 			wantMiss(t, c, "absent")
 		}
+		if i%50 == 0 { // it is left to its own
+			if r, err := c.Open(key); err == nil {
+				_, _ = r.ReadAt(make([]byte, 10), int64(size-10))
+			}
+		}
+		if i%500 == 0 {
+			mustStream(t, c, key, content(key, 0, heldBytes+1), Meta{}) // compresses to a record in a segment
+			begun(t, c, key, heldBytes+1).Abort()
+		}
 		if i%1000 == 999 {
-			most = max(most, descriptors(t)-files)
+			n := c.Stats().Segments
+			most, segments = max(most, descriptors(t)-files-n), max(segments, n)
 		}
 	}
 	st := c.Stats()
-	if st.Evicted < 50 || st.Segments > 40 {
-		t.Errorf("the test should evict much and keep few files: %+v", st)
+	if st.Evicted < 50 || segments > 100 {
+		t.Errorf("the test should evict much and keep few files: %d, %+v", segments, st)
 	}
-	if most > 40+5 { // segments, drops, the folder, its lock, the listing itself
-		t.Errorf("%d descriptors", most)
+	if most > 6 { // drops, the folder, its lock, the secrets, the listing itself
+		t.Errorf("%d descriptors besides those of segments", most)
+	}
+	if operations > 6000 {
+		t.Logf("%d segments, %d descriptors besides", segments, most)
 	}
 	if n := runtime.NumGoroutine(); n > goroutines+1 { // the coarse clock
 		t.Errorf("%d goroutines, %d before", n, goroutines)

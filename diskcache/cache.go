@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Cache is an encrypted cache in one folder. All methods are safe for
@@ -16,14 +17,15 @@ type Cache struct {
 	log    *slog.Logger
 	keys   KeyWrapper
 
-	shards  [shardCount]shard
-	memory  memory
-	clock   clock
-	ages    ages
-	disk    *disk
-	folder  *folder
-	loading loading
-	entries atomic.Int64 // slots
+	shards   [shardCount]shard
+	shortcut shortcut
+	memory   memory
+	clock    clock
+	ages     ages
+	disk     *disk
+	folder   *folder
+	loading  loading
+	entries  atomic.Int64 // slots
 
 	memoryHits                        tally
 	said                              atomic.Uint64 // trip of the breaker that the log tells of
@@ -34,9 +36,10 @@ type Cache struct {
 	life   sync.RWMutex
 	closed atomic.Bool
 
-	stop   context.CancelFunc
-	owned  sync.WaitGroup
-	shreds gate // one at a time
+	stop      context.CancelFunc
+	owned     sync.WaitGroup
+	shreds    gate        // one at a time
+	shredding atomic.Bool // one waits for those who use the disk
 }
 
 func (c *Cache) hash(key string) uint64 {
@@ -65,6 +68,27 @@ func (c *Cache) enter() bool {
 }
 
 func (c *Cache) leave() { c.life.RUnlock() }
+
+// exclude waits until nobody uses the disk, and keeps everybody out until life is
+// unlocked. A Lock that waits would stop all others for as long as a stalled device
+// holds one of them. So it tries, and lest there always be somebody, those who only
+// want to read or to insert are let pass meanwhile.
+func (c *Cache) exclude(ctx context.Context) error {
+	c.shredding.Store(true)
+	defer c.shredding.Store(false)
+	ctx, cancel := context.WithTimeoutCause(ctx, shredPatience, errStalled)
+	defer cancel()
+	for pause := time.Microsecond; !c.life.TryLock(); pause = min(2*pause, 10*time.Millisecond) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+const shredPatience = 10 * time.Second
 
 // Close waits for the calls that are using the disk and for its own goroutines,
 // closes every file and unlocks the folder. Views stay valid. A second Close does

@@ -187,3 +187,16 @@ func FuzzDecompress(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, chunk []byte, other int) { checkDecoder(t, chunk, min(max(other, 0), 1<<16)) })
 }
+
+// TestCopyFromTooNearIsDamage, far from the ends, too, where many tokens are done at once:
+// moves of 16 bytes would read there what has not been written yet.
+func TestCopyFromTooNearIsDamage(t *testing.T) {
+	for back := range leastBack + 1 {
+		chunk := noise(512)
+		chunk = binary.LittleEndian.AppendUint32(chunk, uint32(40|40<<literalBits|back<<(literalBits+copyBits)))
+		chunk = binary.LittleEndian.AppendUint32(chunk, 1)
+		if err := decompress(make([]byte, 512+40), chunk); (err == nil) != (back == leastBack) {
+			t.Errorf("%d bytes back: %v", back, err)
+		}
+	}
+}

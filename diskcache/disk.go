@@ -1,8 +1,11 @@
 package diskcache
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -44,6 +47,8 @@ type disk struct {
 
 	// forgotten counts what deleting has cost so far; see evictWork.
 	forgotten int64
+
+	undeleted []*segment // are in no table, but perhaps in the folder
 
 	closed bool
 
@@ -91,15 +96,30 @@ func (d *disk) delete(s *segment) {
 			d.active[i] = nil
 		}
 	}
+	d.queues[s.q].remove(s)
 	if err := d.root.Remove(s.name()); err != nil {
 		d.failures.Add(1)
 		d.strays.addAll()
-		d.log.Error("diskcache: cannot delete a segment, the folder may outgrow MaxBytes", "error", err)
+		d.log.Error("diskcache: cannot delete a segment", "error", err)
+		d.undeleted = append(d.undeleted, s)
+	} else {
+		d.bytes -= s.claimed
 	}
-	d.queues[s.q].remove(s)
-	d.bytes -= s.claimed
+	d.deleteAgain()
 	d.forgotten += int64(s.records) + segmentWork
 	s.release()
+}
+
+// deleteAgain tries those that could not be deleted. Until it succeeds, they take their
+// space, and no drop that voids what is in them may be forgotten.
+func (d *disk) deleteAgain() {
+	d.undeleted = slices.DeleteFunc(d.undeleted, func(s *segment) bool {
+		if err := d.root.Remove(s.name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		d.bytes -= s.claimed
+		return true
+	})
 }
 
 // oldest returns the segment of a queue that would go first, but not one that is

@@ -55,6 +55,10 @@ func (c *Cache) worthSaying(err error) bool {
 // entry stays. It is for a write that has been announced and may or may not
 // happen.
 func (c *Cache) Revoke(key string) {
+	if !c.enter() { // else Shred could change the hash in between
+		return
+	}
+	defer c.leave()
 	hash := c.hash(key)
 	s := c.shard(hash)
 	s.mu.Lock()
@@ -82,8 +86,16 @@ func (c *Cache) DropAll() {
 // whose file is being written at this moment must not come back if the process
 // dies before its writer notices that it has been fenced.
 func (d *disk) dropAll() error {
+	if !d.reclaim.turn.tryLock() {
+		d.strays.addAll()
+		return errStalled
+	}
+	defer d.reclaim.turn.unlock()
 	d.quit()
-	d.gate.lock()
+	if !d.gate.tryLock() {
+		d.strays.addAll()
+		return errStalled
+	}
 	defer d.gate.unlock()
 	for _, s := range d.table.all() {
 		d.delete(s)

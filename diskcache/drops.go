@@ -167,6 +167,9 @@ func (d *disk) prune() {
 			born = min(born, s.born)
 		}
 	}
+	for _, s := range d.undeleted {
+		born = min(born, s.born)
+	}
 	for len(d.drops.files) > 0 && d.drops.files[0].highest < born {
 		d.deleteDrops(d.drops.files[0])
 	}

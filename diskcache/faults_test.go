@@ -5,9 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // faults is a layer over the files of a cache that fails on demand.
@@ -201,4 +206,48 @@ func TestUnreadableEntryThatCouldNotBeReplacedStaysForgottenAfterARestart(t *tes
 	}
 	c = reopen(t, c, dir, o)
 	wantMiss(t, c, "k")
+}
+
+// One Put hangs in the device with the gate in hand.
+func TestDropAllDoesNotWaitForAStalledDevice(t *testing.T) {
+	testbed.Bubble(t, func(t *testing.T) {
+		s := &stallNamed{suffix: segmentSuffix, resume: make(chan struct{})}
+		c := open4test(t, newDir(t), Options{Keys: testKeys{}, wrap: s.wrap})
+		mustPut(t, c, "k", NewView([]byte("x")), "v")
+		s.on.Store(true)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer close(s.resume)
+		wg.Go(func() { _ = c.Put("n", NewView([]byte("x")), Meta{}, c.Fence("n")) })
+		time.Sleep(50 * time.Millisecond)
+		done := make(chan struct{})
+		wg.Go(func() { c.DropAll(); close(done) })
+		<-done
+		wantMiss(t, c, "k")
+	})
+}
+
+type stallNamed struct {
+	suffix string
+	on     atomic.Bool
+	resume chan struct{}
+}
+
+type stallNamedFile struct {
+	file
+	s *stallNamed
+}
+
+func (s *stallNamed) wrap(f file) file {
+	if o, ok := f.(*os.File); ok && strings.HasSuffix(o.Name(), s.suffix) {
+		return stallNamedFile{f, s}
+	}
+	return f
+}
+
+func (f stallNamedFile) WriteAt(b []byte, off int64) (int, error) {
+	if f.s.on.Load() {
+		<-f.s.resume
+	}
+	return f.file.WriteAt(b, off)
 }

@@ -192,22 +192,29 @@ func syncFolder(root *os.Root) error {
 	return d.Sync()
 }
 
-// empty deletes what a cache keeps, and nothing else.
+// empty deletes what a cache keeps, and nothing else. The keys go first, and one file
+// that cannot be deleted keeps no other: without the keys it is noise.
 func (fo *folder) empty() error {
 	names, err := fo.names()
 	if err != nil {
 		return err
 	}
-	ours := []string{keyName, groupsName, bootName}
-	for _, name := range names {
-		_, _, numbered := parseName(name)
-		if numbered || slices.Contains(ours, strings.TrimSuffix(name, tempSuffix)) {
-			if err := fo.root.Remove(name); err != nil {
-				return err
-			}
+	var failed []error
+	remove := func(name string) {
+		if err := fo.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, err)
 		}
 	}
-	return nil
+	for _, name := range []string{keyName, groupsName, bootName} {
+		remove(name)
+		remove(name + tempSuffix)
+	}
+	for _, name := range names {
+		if _, _, numbered := parseName(name); numbered {
+			remove(name)
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // free returns the size of the file system and what is free for us, in bytes.

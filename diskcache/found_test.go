@@ -338,3 +338,29 @@ func TestFolderNamedLikeADropFileVoidsNothing(t *testing.T) {
 	}
 	wantHit(t, open4test(t, dir, o), "k", []byte("x"))
 }
+
+// TestLastRecordBeforeAFileOfDropsCountsAsOlder: a record that lost against a newer one is
+// voided by its own number, so that the next file of drops may begin with just that.
+func TestLastRecordBeforeAFileOfDropsCountsAsOlder(t *testing.T) {
+	var on atomic.Bool
+	oldest := ""
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	o.wrap = func(f file) file {
+		if n, ok := f.(*os.File); ok && filepath.Base(n.Name()) == oldest {
+			return unreadable{f, 0, &on}
+		}
+		return f
+	}
+	c := open4test(t, dir, o)
+	mustPut(t, c, "k", NewView([]byte("x")), "v")
+	sl, _ := c.peekSlot(c.hash("k"))
+	c.disk.voidRecord(sl.hash, sl.seq())
+	c.disk.drops.files[0].size += dropsBytes // it is full
+	c.disk.voidRecord(c.hash("other"), sl.seq())
+	if f := c.disk.drops.files; len(f) != 2 || f[1].born != sl.seq() {
+		t.Fatal("not as planned")
+	}
+	oldest = c.disk.drops.files[0].name()
+	on.Store(true)
+	wantMiss(t, open4test(t, writeFolder(t, onDisk(t, dir)), o), "k")
+}

@@ -14,22 +14,38 @@ import (
 //
 // An entry that is Suspect must be confirmed before it is used.
 func (c *Cache) Get(key string) (Entry, error) {
+	if it := c.shortcut.find(c.shortcut.tag(key), key); it != nil && c.hit(it) {
+		c.memoryHits.add()
+		return it.entry(c.clock.epoch.Load()), nil
+	}
 	hash := c.hash(key)
 	s := c.shard(hash)
-	if it := s.ram.find(hash, key); it != nil && c.ages.live(it) {
-		if it.mark.Load() != markRAM|markDisk {
-			it.mark.Store(markRAM | markDisk)
-		}
+	if it := s.ram.find(hash, key); it != nil && c.hit(it) {
+		c.shortcut.offer(it)
 		c.memoryHits.add()
 		return it.entry(c.clock.epoch.Load()), nil
 	}
 	return c.fromDisk(s, hash, key)
 }
 
+// hit marks an item and reports whether it may be served.
+func (c *Cache) hit(it *item) bool {
+	switch m := it.mark.Load(); {
+	case m&markGone != 0 || !c.ages.live(it):
+		return false
+	case m != markRAM|markDisk:
+		it.mark.Or(markRAM | markDisk)
+	}
+	return true
+}
+
 // fromDisk serves what is not in memory. The record is read without a lock,
 // so the key may have been dropped or replaced meanwhile: then it starts over,
 // for otherwise a caller could see new data first and old data after.
 func (c *Cache) fromDisk(s *shard, hash uint64, key string) (Entry, error) {
+	if c.shredding.Load() {
+		return Entry{}, ErrMiss
+	}
 	if !c.enter() {
 		return Entry{}, ErrClosed
 	}
@@ -150,7 +166,7 @@ func (c *Cache) unkept(s *shard, sl slot, r *record, data View) (Entry, bool) {
 // item makes what the memory tier keeps of a record. Its strings share one array,
 // which is not the data's: who keeps a version must not keep a megabyte.
 func (c *Cache) item(hash uint64, key string, r *record, data View) *item {
-	it := &item{hash: hash, data: data, stored: r.stored, expires: c.ages.expires(r.stored), seq: r.seq, group: r.group}
+	it := &item{hash: hash, tag: c.shortcut.tag(key), data: data, stored: r.stored, expires: c.ages.expires(r.stored), seq: r.seq, group: r.group}
 	var b strings.Builder
 	b.Grow(len(key) + len(r.version) + len(r.name))
 	b.WriteString(key)

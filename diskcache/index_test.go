@@ -47,9 +47,9 @@ func TestIndexAgreesWithAMap(t *testing.T) {
 			rng := rand.New(rand.NewPCG(spread, from))
 			var x index
 			want := make(map[uint64]slot)
-			steps := 20_000
+			steps := lessUnderRace(20_000)
 			if spread == 1<<40 { // all of it is one run
-				steps = 4000
+				steps = min(steps, 4000)
 			}
 			for i := range steps {
 				hash := from + rng.Uint64N(spread)%(1<<64-1-from)

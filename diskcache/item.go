@@ -16,6 +16,7 @@ type item struct {
 	expires int64 // nanoseconds since 1970
 	epoch   atomic.Uint64
 	mark    atomic.Uint32
+	tag     uint32 // for the shortcut
 
 	meta   Meta
 	stored int64
@@ -30,7 +31,10 @@ type item struct {
 const (
 	markRAM  = 1 // for the memory tier's eviction
 	markDisk = 2 // for the disk tier's, which does not see hits in memory
+	markGone = 4 // the item has been removed; it stays
 )
+
+func (it *item) gone() bool { return it.mark.Load()&markGone != 0 }
 
 func (it *item) cost() int64 {
 	m := &it.meta

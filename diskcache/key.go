@@ -34,6 +34,9 @@ func openKey(ctx context.Context, fo *folder, version int, o Options) (key *cach
 	if err == nil {
 		return key, false, nil
 	}
+	if tooFewDescriptors(err) {
+		return nil, false, errDescriptors(err)
+	}
 	if !errors.Is(err, errNoKey) {
 		o.Logger.Warn("diskcache: starting empty: the stored key cannot be used", "error", err)
 	}

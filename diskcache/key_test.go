@@ -142,3 +142,24 @@ func (k clearingKeys) WrapKey(ctx context.Context, key []byte) ([]byte, error) {
 	defer clear(key)
 	return k.testKeys.WrapKey(ctx, key)
 }
+
+func TestPanicOfTheKeyWrapperLeavesNothingOpen(t *testing.T) {
+	dir := newDir(t)
+	c := open4test(t, dir, Options{Keys: testKeys{}})
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := descriptors(t)
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = Open(t.Context(), dir, Options{Keys: panickingKeys{how: func() { panic("ours") }}})
+	}()
+	if n := descriptors(t); n > before {
+		t.Errorf("%d descriptors are left open", n-before)
+	}
+	if c, err := Open(t.Context(), dir, Options{Keys: testKeys{}}); err != nil {
+		t.Error(err)
+	} else {
+		_ = c.Close()
+	}
+}

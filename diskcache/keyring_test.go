@@ -1,6 +1,7 @@
 package diskcache
 
 import (
+	"bytes"
 	"context"
 	"runtime"
 	"strings"
@@ -170,4 +171,33 @@ func TestPanicOfTheWrapperIsTheCallersToRecover(t *testing.T) {
 	}
 	_, err := ask(t.Context(), panickingKeys{how: func() { panic("ours") }}.UnwrapKey, nil)
 	t.Error("no panic, but", err)
+}
+
+// keepingKeys keeps what it is given.
+type keepingKeys struct {
+	testKeys
+	given [][]byte
+}
+
+func (k *keepingKeys) WrapKey(ctx context.Context, key []byte) ([]byte, error) {
+	k.given = append(k.given, key)
+	return k.testKeys.WrapKey(ctx, key)
+}
+
+// TestKeyIsClearedAfterItIsWrapped: the wrapper is given a copy of its own, of which
+// nothing must be left in memory.
+func TestKeyIsClearedAfterItIsWrapped(t *testing.T) {
+	keys := &keepingKeys{}
+	c := open4test(t, newDir(t), Options{MemoryBytes: -1, Keys: keys})
+	if err := c.Shred(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(keys.given) != 2 {
+		t.Fatalf("%d keys were wrapped", len(keys.given))
+	}
+	for _, key := range keys.given {
+		if !bytes.Equal(key, make([]byte, len(cacheKey{}))) {
+			t.Error("a key is left")
+		}
+	}
 }

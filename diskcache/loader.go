@@ -130,6 +130,9 @@ func (l *loader) readDrops() {
 	}
 	for i, f := range files[:n] { // the others are of this process: it noted them as well
 		highest, err := l.readDropFile(f)
+		if l.d.dropsGone(f) {
+			continue // shredded meanwhile
+		}
 		if err != nil {
 			l.voidOlder(f, files[i+1:], err)
 			continue
@@ -139,6 +142,12 @@ func (l *loader) readDrops() {
 		f.highest = l.d.seq.Load() // a frame does not say when it was written
 		l.d.gate.unlock()
 	}
+}
+
+func (d *disk) dropsGone(f *dropFile) bool {
+	d.gate.lock()
+	defer d.gate.unlock()
+	return !slices.Contains(d.drops.files, f)
 }
 
 func (l *loader) readDropFile(f *dropFile) (highest uint64, err error) {

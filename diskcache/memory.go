@@ -42,7 +42,7 @@ func (c *Cache) evictItem(s *shard) bool {
 	if it == nil {
 		return false
 	}
-	c.memory.release(it)
+	c.release(it)
 	if sl := s.index.at(it.hash); sl != nil && it.mark.Load()&markDisk != 0 {
 		sl.use()
 	}
@@ -51,9 +51,14 @@ func (c *Cache) evictItem(s *shard) bool {
 
 func (m *memory) unreserve(cost int64) { m.used.Add(-cost) }
 
-// release gives back what an item took. Nil is nothing.
-func (m *memory) release(it *item) {
-	if it != nil {
-		m.used.Add(-it.cost())
+// release ends an item that has been taken out of its shard: from here on nobody finds
+// it, and its bytes are given back. It needs the shard's lock. Nil is nothing.
+func (c *Cache) release(it *item) {
+	if it == nil {
+		return
 	}
+	it.mark.Or(markGone)
+	c.shortcut.forget(it)
+	c.shortcut.items.Add(-1)
+	c.memory.used.Add(-it.cost())
 }

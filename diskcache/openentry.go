@@ -12,8 +12,7 @@ func (c *Cache) Open(key string) (*Reader, error) {
 	seed := c.seed.Load() // before the hash: a Shred in between makes a miss
 	hash := c.hash(key)
 	s := c.shard(hash)
-	if it := s.ram.find(hash, key); it != nil && c.ages.live(it) {
-		it.mark.Store(markRAM | markDisk)
+	if it := s.ram.find(hash, key); it != nil && c.hit(it) {
 		c.memoryHits.add()
 		return c.reader(hash, seed, it.group, it.entry(c.clock.epoch.Load())), nil
 	}
@@ -30,6 +29,9 @@ func (c *Cache) reader(hash uint64, seed *hashSeed, g groupID, e Entry) *Reader 
 
 // openOnDisk is fromDisk, but that it does not read all of a record.
 func (c *Cache) openOnDisk(s *shard, hash uint64, key string) (*Reader, error) {
+	if c.shredding.Load() {
+		return nil, ErrMiss
+	}
 	if !c.enter() {
 		return nil, ErrClosed
 	}

@@ -8,12 +8,19 @@ import (
 // was asked for, still holds; otherwise it returns [ErrFenced] and changes
 // nothing. data is shared, not copied.
 //
+// [ErrFenced] is also the answer if only m's group has been shredded since, or its
+// secret has had to make room for other groups'. Then, as after any other error, what
+// was cached is forgotten.
+//
 // Any other error means that the entry is not on disk. What was cached under
 // the key before is then forgotten, also by the next process if the disk takes
 // one small record more: it may be what this call was to replace, and a caller
 // that ignores the error must not be served the old data. After trouble with
 // the disk the new entry is still served from memory.
 func (c *Cache) Put(key string, data View, m Meta, f Fence) error {
+	if c.shredding.Load() {
+		return ErrFenced // as it will be in a moment
+	}
 	if !c.enter() {
 		return ErrClosed
 	}
@@ -50,15 +57,19 @@ func (c *Cache) put(hash uint64, key string, data View, m Meta, f Fence) error {
 	case err == nil:
 		defer p.seg.release()
 		r.seq = p.seq
-		return c.commit(key, &r, data, f, &p)
-	case errors.Is(err, ErrFenced), errors.Is(err, ErrClosed):
+		if err = c.commit(key, &r, data, f, &p); err != nil {
+			c.void(hash, f)
+		}
 		return err
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, ErrClosed):
+		return err
+	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrFenced): // see void
 		c.void(hash, f)
 		return err
 	}
 	r.seq = c.disk.seq.Add(1)
 	if fenced := c.commit(key, &r, data, f, nil); fenced != nil {
+		c.void(hash, f)
 		return fenced
 	}
 	return err
@@ -124,6 +135,9 @@ func (c *Cache) commitItem(it *item, f Fence, p *placed, keep bool) error {
 	s.mu.Unlock()
 	switch {
 	case current && p != nil:
+		if replaced != 0 && !p.replaces { // by another Put that began and ended meanwhile
+			c.disk.voidRecord(it.hash, it.seq-1)
+		}
 		c.disk.retire(replaced)
 		return nil
 	case current && c.mayBeOnDisk(it.hash, replaced, 1):
@@ -164,7 +178,8 @@ func (c *Cache) insert(s *shard, it *item, f Fence, p *placed, keep bool) (repla
 
 // void forgets what is cached under key, here and after a restart, on behalf
 // of a Put that could not replace it. The generation stays: nothing has been
-// announced about the key.
+// announced about the key. If the key's fence has moved, whoever moved it sees to
+// that; but a Put may also be refused for its group alone.
 func (c *Cache) void(hash uint64, f Fence) {
 	s := c.shard(hash)
 	s.mu.Lock()

@@ -3,8 +3,8 @@ package diskcache
 import "sync/atomic"
 
 // itemOverhead estimates what an item costs besides its bytes: itself, up to
-// four cells of the table, and what size classes waste.
-const itemOverhead = 320
+// four cells of the table and eight of the shortcut, and what size classes waste.
+const itemOverhead = 384
 
 // ram is one shard's part of the memory tier. Reading takes no lock, so that hits
 // scale with cores: the table is an array of atomic pointers, probed linearly;

@@ -117,25 +117,10 @@ func (r *Reader) Seek(offset int64, whence int) (int64, error) {
 
 // WriteTo implements [io.WriterTo]: from where the Reader is to the end. It asks
 // before each piece whether the entry may still be read.
-func (r *Reader) WriteTo(w io.Writer) (total int64, err error) {
-	buf := make([]byte, max(1, min(maxChunk, r.info.Size-r.pos)))
-	for {
-		n, err := r.Read(buf)
-		if err == io.EOF {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-		m, err := w.Write(buf[:n])
-		total += int64(m)
-		if err == nil && m < n {
-			err = io.ErrShortWrite
-		}
-		if err != nil {
-			return total, err
-		}
-	}
+func (r *Reader) WriteTo(w io.Writer) (int64, error) {
+	type onlyReader struct{ io.Reader } // else Copy would call this again
+	type onlyWriter struct{ io.Writer }
+	return io.CopyBuffer(onlyWriter{w}, onlyReader{r}, make([]byte, max(1, min(maxChunk, r.info.Size-r.pos))))
 }
 
 // Close gives back memory. Later calls answer [fs.ErrClosed]; a second Close does

@@ -109,21 +109,24 @@ func mustShredGroup(t *testing.T, c *Cache, group string) {
 // deleted file is kept open.
 func TestReaderFollowsARecordThatIsMoved(t *testing.T) {
 	c := open4test(t, newDir(t), Options{MaxBytes: 32 << 20, MemoryBytes: -1})
-	want := noise(10 << 10)
 	large := content("k", 0, chunkLZ+50<<10) // two chunks, some 20 KiB
 	mustPut(t, c, "large", NewView(large), "v")
 	r := mustOpen(t, c, "large")
 	first := r.record.Load().slot
-	for i := 0; r.record.Load().slot == first; i++ {
-		if i > 100_000 {
-			t.Fatal("the record is never moved")
-		}
-		key := fmt.Sprint(i)
-		mustPut(t, c, key, NewView(want), "v")
-		_, _ = c.Get("large") // it is used
-		wantRange(t, r, large, chunkLZ, chunkLZ+1000)
-		r.kept.Store(nil)
+	_, _ = c.Get("large") // it is used
+	closeSegment(t, c)
+	wantRange(t, r, large, chunkLZ, chunkLZ+1000)
+	reclaimOne(t, c)
+	r.kept.Store(nil)
+	wantRange(t, r, large, chunkLZ, chunkLZ+1000)
+	if r.record.Load().slot.file == first.file || c.disk.table.holds(first) {
+		t.Error("the record was not moved")
 	}
+	s := c.disk.table.acquire(r.record.Load().slot.file)
+	if n := s.refs.Load(); n != 2 {
+		t.Errorf("%d references to its segment", n)
+	}
+	s.release()
 	wantRange(t, r, large, 0, len(large))
 	evictAll(c)
 	if n, _ := r.ReadAt(make([]byte, 10), 0); n != 0 {
@@ -270,5 +273,26 @@ func evictAll(c *Cache) {
 	c.disk.gate.lock()
 	defer c.disk.gate.unlock()
 	for c.disk.evictNow(nil) {
+	}
+}
+
+// TestChunkReadDuringCloseIsNotKept: whoever keeps a closed Reader must not keep plaintext.
+func TestChunkReadDuringCloseIsNotKept(t *testing.T) {
+	var during atomic.Pointer[func()]
+	c := open4test(t, newDir(t), Options{MaxBytes: 16 << 20, MemoryBytes: -1, wrap: func(f file) file {
+		return pausedRead{f, func(int64) {
+			if f := during.Load(); f != nil {
+				(*f)()
+			}
+		}}
+	}})
+	data := noise(1 << 20)
+	mustPut(t, c, "k", NewView(data), "v")
+	r := mustOpen(t, c, "k")
+	closing := func() { _ = r.Close() }
+	during.Store(&closing)
+	wantRange(t, r, data, 100, 200)
+	if r.kept.Load() != nil {
+		t.Error("a chunk is kept")
 	}
 }

@@ -106,7 +106,7 @@ func TestDropDuringACopyIsNotUndone(t *testing.T) {
 			churn(t, c, i, 5)
 		}
 	})
-	for round := 0; c.Stats().Reinserted < 80; round++ {
+	for round := 0; c.Stats().Reinserted < 40; round++ {
 		for k := range 20 {
 			mustPut(t, c, fmt.Sprint("k", k), NewView(content("k", round, 500)), fmt.Sprint(round))
 		}
@@ -137,7 +137,7 @@ func TestDropDuringACopyIsNotUndone(t *testing.T) {
 }
 
 // TestOnePutDoesABoundedShareOfReclaiming: no Put looks at more than its share of
-// records, though a segment holds hundreds.
+// records, though a segment holds many more.
 func TestOnePutDoesABoundedShareOfReclaiming(t *testing.T) {
 	t.Parallel()
 	var writes atomic.Int64
@@ -147,14 +147,14 @@ func TestOnePutDoesABoundedShareOfReclaiming(t *testing.T) {
 			return write()
 		}}
 	}
-	c := open4test(t, newDir(t), Options{MaxBytes: 8 << 20, MemoryBytes: -1, wrap: count}) // segments of 32 KiB, 130 records
+	c := open4test(t, newDir(t), Options{MaxBytes: 4 << 20, MemoryBytes: -1, wrap: count}) // segments of 16 KiB, 65 records
 	most, data := int64(0), NewView(noise(100))
 	for i := 0; c.Stats().Reinserted < 500; i++ {
-		key := fmt.Sprint(i % 60_000)
+		key := fmt.Sprint(i % 30_000)
 		before := writes.Load()
 		mustPut(t, c, key, data, "v")
 		most = max(most, writes.Load()-before)
-		if _, err := c.Get(fmt.Sprint(i / 2 % 60_000)); err != nil && !errors.Is(err, ErrMiss) {
+		if _, err := c.Get(fmt.Sprint(i / 2 % 30_000)); err != nil && !errors.Is(err, ErrMiss) {
 			t.Fatal(err)
 		}
 	}

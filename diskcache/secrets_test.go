@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // onlySecrets applies a layer to the table of secrets and to nothing else.
@@ -212,44 +214,46 @@ func (f countedFile) WriteAt(b []byte, off int64) (int, error) {
 // TestStalledSecretsStopNobodyElse than who needs a new one, and him for as long as a
 // device may take.
 func TestStalledSecretsStopNobodyElse(t *testing.T) {
-	var dev stalling
-	c := open4test(t, newDir(t), Options{Keys: testKeys{}, MemoryBytes: -1, wrap: onlySecrets(dev.wrap)})
-	putGroup(t, c, "k", "g", []byte("x"))
-	mustPut(t, c, "plain", NewView([]byte("x")), "v")
-	resume := dev.stall()
-	var stuck sync.WaitGroup
-	stuck.Go(func() { _ = c.Put("n", NewView([]byte("x")), Meta{Group: "new"}, c.Fence("n")) })
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for len(c.disk.groups.secrets.gate) == 0 {
-			time.Sleep(time.Millisecond)
+	testbed.Bubble(t, func(t *testing.T) {
+		var dev stalling
+		c := open4test(t, newDir(t), Options{Keys: testKeys{}, MemoryBytes: -1, wrap: onlySecrets(dev.wrap)})
+		putGroup(t, c, "k", "g", []byte("x"))
+		mustPut(t, c, "plain", NewView([]byte("x")), "v")
+		resume := dev.stall()
+		var stuck sync.WaitGroup
+		stuck.Go(func() { _ = c.Put("n", NewView([]byte("x")), Meta{Group: "new"}, c.Fence("n")) })
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for len(c.disk.groups.secrets.gate) == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			mustPut(t, c, "plain 2", NewView([]byte("x")), "v")
+			putGroup(t, c, "k2", "g", []byte("y"))
+			wantHit(t, c, "k", []byte("x"))
+			wantHit(t, c, "plain", []byte("x"))
+			putGroup(t, c, "another", "new too", []byte("z"))
+			wantHit(t, c, "another", []byte("z"))
+			c.Drop("plain")
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			defer cancel()
+			if err := c.ShredGroup(ctx, "g"); err == nil {
+				t.Error("a secret was erased from a device that stalls")
+			}
+			wantMiss(t, c, "k")
+		}()
+		select {
+		case <-done:
+		case <-time.After(time.Minute): // in case nothing moves
+			t.Error("they wait for the table of secrets")
 		}
-		mustPut(t, c, "plain 2", NewView([]byte("x")), "v")
-		putGroup(t, c, "k2", "g", []byte("y"))
-		wantHit(t, c, "k", []byte("x"))
-		wantHit(t, c, "plain", []byte("x"))
-		putGroup(t, c, "another", "new too", []byte("z"))
-		wantHit(t, c, "another", []byte("z"))
-		c.Drop("plain")
-		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-		defer cancel()
-		if err := c.ShredGroup(ctx, "g"); err == nil {
-			t.Error("a secret was erased from a device that stalls")
+		resume()
+		stuck.Wait()
+		<-done
+		if err := c.ShredGroup(t.Context(), "g"); err != nil {
+			t.Error("afterwards:", err)
 		}
-		wantMiss(t, c, "k")
-	}()
-	select {
-	case <-done:
-	case <-time.After(time.Minute): // in case nothing moves
-		t.Error("they wait for the table of secrets")
-	}
-	resume()
-	stuck.Wait()
-	<-done
-	if err := c.ShredGroup(t.Context(), "g"); err != nil {
-		t.Error("afterwards:", err)
-	}
+	})
 }
 
 func TestShredAndShredGroupDoNotWaitForEachOther(t *testing.T) {
@@ -276,5 +280,75 @@ func TestShredAndShredGroupDoNotWaitForEachOther(t *testing.T) {
 	case <-done:
 	case <-time.After(5 * time.Minute): // in case nothing moves
 		t.Fatal("they wait for each other")
+	}
+}
+
+// One damaged byte in the head of the file of secrets costs every entry of every group.
+func TestLostSecretsAreMentioned(t *testing.T) {
+	dir, o := newDir(t), Options{MaxBytes: 16 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	c := open4test(t, dir, o)
+	for i := range 100 {
+		key := fmt.Sprint(i)
+		if err := c.Put(key, NewView([]byte("x")), Meta{Version: "v", Group: key}, c.Fence(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, groupsName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	logger, log := logTo()
+	o.Logger = logger
+	c = open4test(t, dir, o)
+	hits := 0
+	for i := range 100 {
+		if _, err := c.Get(fmt.Sprint(i)); err == nil {
+			hits++
+		}
+	}
+	if hits != 0 || !strings.Contains(log.String(), "secrets of groups") {
+		t.Errorf("%d hits; the log: %s", hits, log)
+	}
+}
+
+type countedSyncs struct {
+	file
+	n *atomic.Int64
+}
+
+func (f countedSyncs) Sync() error { f.n.Add(1); return f.file.Sync() }
+
+// TestShredGroupSyncsTheSecrets: also those that were written over before, to make room
+// for others.
+func TestShredGroupSyncsTheSecrets(t *testing.T) {
+	var n atomic.Int64
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	o.wrap = func(f file) file {
+		if named, ok := f.(*os.File); ok && strings.HasSuffix(named.Name(), groupsName) {
+			return countedSyncs{f, &n}
+		}
+		return f
+	}
+	c := open4test(t, dir, o)
+	c.group("g")
+	mustShredGroup(t, c, "g")
+	if n.Load() == 0 {
+		t.Error("a shredded group's page is not synced")
+	}
+	c.group("crowded")
+	before := n.Load()
+	for i := range 2 * c.disk.groups.most {
+		c.group(fmt.Sprint(i))
+	}
+	if mustShredGroup(t, c, "nobody"); n.Load() == before {
+		t.Error("pages written over by crowding out are not synced")
 	}
 }

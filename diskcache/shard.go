@@ -50,8 +50,13 @@ func (s *shard) newest(hash uint64) uint64 {
 	return seq
 }
 
-// keep puts an item, whose cost has been reserved, into the memory tier.
-func (c *Cache) keep(s *shard, it *item) { c.memory.release(s.ram.put(it)) }
+// keep puts an item, whose cost has been reserved, into the memory tier. The one that it
+// replaces ends before: else one Get could see the new one and the next the old one.
+func (c *Cache) keep(s *shard, it *item) {
+	c.release(s.ram.remove(it.hash))
+	s.ram.put(it)
+	c.shortcut.add(it)
+}
 
 // drop forgets the hash and returns the number of the file its record was in, or
 // 0. It needs the shard's lock.
@@ -60,7 +65,7 @@ func (c *Cache) drop(s *shard, hash uint64) (file uint32) {
 		file = sl.file
 		c.removeSlot(s, hash)
 	}
-	c.memory.release(s.ram.remove(hash))
+	c.release(s.ram.remove(hash))
 	return file
 }
 
@@ -73,7 +78,7 @@ func (c *Cache) dropSeq(s *shard, hash, seq uint64) (was bool) {
 		was = true
 	}
 	if it := s.ram.peek(hash); it != nil && it.seq == seq {
-		c.memory.release(s.ram.remove(hash))
+		c.release(s.ram.remove(hash))
 	}
 	return was
 }
@@ -84,7 +89,7 @@ func (c *Cache) clear() {
 		s := &c.shards[i]
 		s.mu.Lock()
 		for it := s.ram.oldest; it != nil; it = it.newer {
-			c.memory.release(it)
+			c.release(it)
 		}
 		s.ram.clear()
 		c.entries.Add(-int64(s.index.count))

@@ -58,7 +58,7 @@ func (c *Cache) sweepGroup(hash uint64) {
 		for it := s.ram.oldest; it != nil; {
 			next := it.newer
 			if it.group.hash == hash && it.group != (groupID{}) && !c.disk.groups.alive(it.group) {
-				c.memory.release(s.ram.remove(it.hash))
+				c.release(s.ram.remove(it.hash))
 			}
 			it = next
 		}
@@ -69,10 +69,12 @@ func (c *Cache) sweepGroup(hash uint64) {
 // Shred makes everything unreadable: the cache key is destroyed, in memory and on
 // disk, and the cache goes on, empty, under a new one. It has the new key wrapped
 // first, for which a keyring that does not answer has 10 s; then it waits for calls
-// that are using the disk. All fences are dead. ctx is for what comes before.
+// that are using the disk, up to 10 s as well. All fences are dead. ctx is for what
+// comes before.
 //
-// An error says that files of the old key may be left; the next Shred or Open with
-// the same folder deletes them. If only the new key cannot be wrapped, that is
+// An error says that nothing is shredded, because of ctx or of a disk that does not
+// answer, or that files of the old key are left, of which the next Shred or Open with
+// the same folder deletes what it can: call it again. If only the new key cannot be wrapped, that is
 // logged: this cache then ends with this process. For what shredding cannot do see
 // [Cache.ShredGroup].
 func (c *Cache) Shred(ctx context.Context) error {
@@ -85,7 +87,9 @@ func (c *Cache) Shred(ctx context.Context) error {
 	defer c.shreds.unlock()
 	key := newKey()
 	wrapped, unstored := wrapKey(ctx, c.keys, key) // before anybody is stopped
-	c.life.Lock()
+	if err := c.exclude(ctx); err != nil {
+		return fmt.Errorf("diskcache: nothing is shredded, calls are stuck in the disk: %w", err)
+	}
 	defer c.life.Unlock()
 	if c.closed.Load() {
 		return ErrClosed
@@ -95,9 +99,9 @@ func (c *Cache) Shred(ctx context.Context) error {
 	c.clear()
 	c.seed.Store(newHashSeed(c.disk.key))
 	c.clock.epoch.Add(1)
-	c.clear() // what an insert left in between
 	if unstored == nil {
 		unstored = storeKey(c.folder, wrapped)
+		c.disk.saveSeq(c.folder)
 	}
 	if unstored != nil {
 		c.log.Warn("diskcache: the new key cannot be stored: this cache ends with this process", "error", unstored)

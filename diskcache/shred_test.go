@@ -308,3 +308,18 @@ func TestManyGroupsTakeBoundedMemory(t *testing.T) {
 	}
 	wantHit(t, c, "other", []byte("y"))
 }
+
+func TestReaderOfWhatIsInMemoryEndsWithShred(t *testing.T) {
+	c := open4test(t, newDir(t), Options{Keys: testKeys{}})
+	mustPut(t, c, "k", NewView([]byte("x")), "v")
+	r, err := c.Open("k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Shred(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.ReadAt(make([]byte, 1), 0); n > 0 || err == nil {
+		t.Error("a shredded byte is read")
+	}
+}

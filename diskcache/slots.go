@@ -3,10 +3,16 @@ package diskcache
 // What the disk tier asks of the index; see indexer.
 
 // setSlot needs the shard's lock. If the table has to grow, slots of deleted
-// files are left behind.
+// files are left behind; an older record of their keys may be in another file.
 func (c *Cache) setSlot(s *shard, sl slot) {
 	before := s.index.count
-	s.index.set(sl, c.disk.table.holds)
+	s.index.set(sl, func(old slot) bool {
+		held := c.disk.table.holds(old)
+		if !held {
+			c.disk.strays.add(old.hash)
+		}
+		return held
+	})
 	c.entries.Add(int64(s.index.count - before))
 }
 

@@ -61,22 +61,28 @@ const (
 var errRoomLater = fmt.Errorf("others have filled the file system, and making room takes longer than one Put: %w", syscall.ENOSPC)
 
 // makeRoom evicts until n bytes more are within the bounds, or until it has done its
-// share of that. For what cannot fit, whatever goes, it evicts nothing.
+// share of that. For what cannot fit, whatever goes, it evicts nothing, but for what
+// others need: the cache gives that back in any case.
 func (d *disk) makeRoom(n int64) error {
 	limit, before := d.room(), d.forgotten
 	share := evictWork + n/evictPer
-	if d.bytes+n+slackBytes > limit && !d.canFit(n, limit) {
-		return d.noRoom()
+	n += slackBytes
+	fits := d.bytes+n <= limit || d.canFit(n, limit)
+	if !fits {
+		n = 0
 	}
 	for d.drops.bytes > limit/8 && d.forgotten-before < share && d.evictForDrops() {
 	}
-	for d.bytes+n+slackBytes > limit {
+	for d.bytes+n > limit {
 		if d.forgotten-before >= share {
 			return errRoomLater
 		}
 		if !d.evictNow(nil) {
 			return d.noRoom()
 		}
+	}
+	if !fits {
+		return d.noRoom()
 	}
 	return nil
 }
@@ -91,11 +97,13 @@ func (d *disk) noRoom() error {
 // canFit reports whether n bytes would be within the limit if all that can be evicted
 // were. Drops can: they go with the records that they void.
 func (d *disk) canFit(n, limit int64) bool {
-	n += slackBytes
 	for _, s := range *d.table.byNumber.Load() {
 		if s.writing.Load() {
 			n += s.claimed
 		}
+	}
+	for _, s := range d.undeleted {
+		n += s.claimed
 	}
 	return n <= limit
 }

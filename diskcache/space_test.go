@@ -3,6 +3,7 @@ package diskcache
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -13,12 +14,15 @@ type shared struct{ free atomic.Int64 }
 
 func (s *shared) statfs() (total, free int64, err error) { return 100 << 30, s.free.Load(), nil }
 
-// set leaves so much, and has the cache see it at once.
+// set leaves so much, and has the cache see it at once and never look again: what it
+// deletes is not counted here.
 func (s *shared) set(c *Cache, free int64) {
 	s.free.Store(free)
 	c.disk.gate.lock()
 	defer c.disk.gate.unlock()
 	c.disk.space.sampled = 0
+	c.disk.room()
+	c.disk.space.sampled = math.MaxInt64
 }
 
 // TestRecordThatCannotFitEvictsNothing: others have left some room, but less than this
@@ -36,11 +40,9 @@ func TestRecordThatCannotFitEvictsNothing(t *testing.T) {
 		size int
 		want error
 	}{
-		"too large for MaxBytes":          {16 << 20, 9 << 20, ErrTooLarge},
-		"too large for what is left":      {1 << 20, 6 << 20, syscall.ENOSPC},
-		"over half of what is left":       {1 << 20, 1 << 20, syscall.ENOSPC},
-		"small, but nothing at all left":  {-100 << 20, 10, syscall.ENOSPC},
-		"one segment, and less than that": {-c.disk.bytes, 20 << 10, syscall.ENOSPC},
+		"too large for MaxBytes":     {16 << 20, 9 << 20, ErrTooLarge},
+		"too large for what is left": {1 << 20, 6 << 20, syscall.ENOSPC},
+		"over half of what is left":  {1 << 20, 1 << 20, syscall.ENOSPC},
 	} {
 		fs.set(c, 5<<30+tc.room)
 		if err := c.Put("large", NewView(noise(tc.size)), Meta{}, c.Fence("large")); !errors.Is(err, tc.want) {
@@ -63,7 +65,7 @@ func TestNoPutPaysForAllThatHasToGo(t *testing.T) {
 	var fs shared
 	fs.free.Store(80 << 30)
 	c := open4test(t, newDir(t), Options{MaxBytes: 64 << 20, MemoryBytes: -1, Keys: testKeys{}, statfs: fs.statfs})
-	const n = 100_000
+	const n = 50_000
 	for i := range n {
 		mustPut(t, c, fmt.Sprint(i), NewView([]byte("x")), "v")
 	}
@@ -97,5 +99,25 @@ func TestNoPutPaysForAllThatHasToGo(t *testing.T) {
 	wantHit(t, c, "new", []byte("y"))
 	if st := c.Stats(); st.DiskBytes > left || st.Entries < n/20 {
 		t.Errorf("%d bytes, %d should be left; %d entries", st.DiskBytes, left, st.Entries)
+	}
+}
+
+// Others have filled the file system, and more is missing than the cache has. Nothing fits
+// any more, and still each Put gives back its share.
+func TestCacheGivesBackWhatOthersNeed(t *testing.T) {
+	var fs shared
+	fs.free.Store(80 << 30)
+	c := open4test(t, newDir(t), Options{MaxBytes: 64 << 20, MemoryBytes: -1, Keys: testKeys{}, statfs: fs.statfs})
+	for i := range 200 {
+		mustPut(t, c, fmt.Sprint(i), NewView(content("k", 1, 200<<10)), "v")
+	}
+	before := c.Stats().DiskBytes
+	fs.set(c, 1<<30) // 4 GiB less than a twentieth; the cache has 40 MiB of it
+	for i := range 1000 {
+		key := fmt.Sprint("new", i)
+		_ = c.Put(key, NewView([]byte("x")), Meta{}, c.Fence(key))
+	}
+	if after := c.Stats().DiskBytes; after > before/2 {
+		t.Errorf("%d of %d bytes are still taken after 1000 Puts, with a hundredth of the file system free", after, before)
 	}
 }

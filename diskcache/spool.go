@@ -33,6 +33,7 @@ func (d *disk) spool(q int, size int64) (*spool, error) {
 		return nil, ErrClosed
 	}
 	if err := d.mayTake(size); err != nil {
+		_ = d.makeRoom(0) // for others
 		return nil, d.failed(err)
 	}
 	if err := d.makeRoom(fileHeader); err != nil {
@@ -143,7 +144,9 @@ func (d *disk) complete(s *segment, dr *draft, allowed func() bool, sealer *seal
 	if !allowed() {
 		return placed{}, ErrFenced
 	}
-	dr.seq = d.seq.Add(1)
+	if dr.seq == 0 { // else a copy, of something that is no newer than it was
+		dr.seq = d.seq.Add(1)
+	}
 	p := place{seg: s, off: fileHeader, header: h}
 	sealer.derive(d, s, dr.group)
 	if err := d.writeAt(s, sealLast(p, dr, sealer.body, sc), p.off+dr.apart.size); err != nil {
@@ -152,11 +155,12 @@ func (d *disk) complete(s *segment, dr *draft, allowed func() bool, sealer *seal
 	}
 	s.size = fileHeader // note adds the record
 	if err := d.note(s, p, dr); err != nil {
+		d.strays.add(dr.hash)
 		return placed{}, d.failed(err)
 	}
 	s.end.Store(fileHeader + h.total())
 	s.writing.Store(false)
-	return placed{place: p, seq: dr.seq}, nil
+	return placed{place: p, seq: dr.seq, replaces: dr.replaces}, nil
 }
 
 // discard deletes the file of a spool that is of no use any more. On a stalled disk

@@ -301,3 +301,26 @@ func TestStreamsTakeLittleMemory(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// A stream whose declared length can never be kept is refused before it costs what is there.
+func TestStreamThatIsTooLargeEvictsLittle(t *testing.T) {
+	c := open4test(t, newDir(t), Options{MaxBytes: 16 << 20, MemoryBytes: -1, Keys: testKeys{}})
+	for i := range 300 {
+		mustPut(t, c, fmt.Sprint(i), NewView(content("k", 1, 50_000)), "v")
+	}
+	before := c.Stats().Entries
+	data := noise(40 << 20)
+	err := c.PutFrom(t.Context(), "large", bytes.NewReader(data), int64(len(data)), Meta{}, c.Fence("large"))
+	if !errors.Is(err, ErrTooLarge) {
+		t.Fatal(err)
+	}
+	left := 0
+	for i := range 300 {
+		if _, err := c.Get(fmt.Sprint(i)); err == nil {
+			left++
+		}
+	}
+	if left < before*9/10 {
+		t.Errorf("%d entries before, %d after a stream of %d MiB was refused by a cache of 16", before, left, len(data)>>20)
+	}
+}

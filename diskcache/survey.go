@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"syscall"
 )
 
 // survey looks at the files that an earlier process left: their names, sizes and
@@ -33,6 +34,8 @@ func (c *Cache) survey() error {
 			continue
 		case errors.Is(err, errDamaged):
 			useless++
+		case tooFewDescriptors(err):
+			return errDescriptors(err)
 		case drops && d.keepUnread(uint32(number), name):
 			continue
 		default:
@@ -48,7 +51,12 @@ func (c *Cache) survey() error {
 			"deleted", useless, "left", d.table.len()+len(d.drops.files))
 	}
 	d.sortFound()
-	if err := d.groups.secrets.load(&d.groups); err != nil && !errors.Is(err, errDamaged) {
+	err = d.groups.secrets.load(&d.groups)
+	if tooFewDescriptors(err) {
+		return errDescriptors(err)
+	}
+	if err != nil {
+		d.log.Warn("diskcache: the secrets of groups cannot be read: their entries are lost", "error", err)
 		d.failures.Add(1)
 	}
 	return nil
@@ -129,6 +137,15 @@ func (d *disk) resume(s *segment) {
 	s.found, s.foundSize, s.sealed = t.last, t.size, false
 	d.active[s.q] = s
 	d.account(s)
+}
+
+// tooFewDescriptors is about this process, or its machine, not about the file.
+func tooFewDescriptors(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+func errDescriptors(err error) error {
+	return fmt.Errorf("diskcache: too few file descriptors to open what is cached (some hundreds; see ulimit -n): %w", err)
 }
 
 func calledOff(ctx context.Context) error {

@@ -51,5 +51,5 @@ func (d *disk) welcome(n int64) bool {
 		return false
 	}
 	defer d.gate.unlock()
-	return d.mayTake(n) == nil && d.canFit(n, d.room())
+	return d.mayTake(n) == nil && d.canFit(n+slackBytes, d.room())
 }

@@ -26,9 +26,13 @@ type View struct {
 }
 
 // NewView takes ownership of b: the caller must not write to b, nor to
-// anything that shares its array, from here on. The whole array behind b
-// stays in memory for as long as the View does.
+// anything that shares its array, from here on. If much of that array is beyond
+// b's end, it copies b: the whole array would stay in memory for as long as the View
+// does, and the budget could not see it.
 func NewView(b []byte) View {
+	if cap(b)-len(b) > len(b)/8+64 {
+		b = append(make([]byte, 0, len(b)), b...)
+	}
 	return View{data: unsafe.SliceData(b), size: len(b)}
 }
 

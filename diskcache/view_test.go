@@ -87,3 +87,19 @@ func TestPrintingShowsNoContent(t *testing.T) {
 		t.Error("printing does not show the length either")
 	}
 }
+
+// A small view of a large array counts as small, so the array must not be kept.
+func TestMemoryBudgetIsNotDeceivedByLargeArrays(t *testing.T) {
+	c := open4test(t, newDir(t), Options{MemoryBytes: 1 << 20})
+	before := heap()
+	for i := range 200 {
+		key := fmt.Sprint(i)
+		mustPut(t, c, key, NewView(make([]byte, 1<<20)[:100]), "v")
+	}
+	if grown := int64(heap()) - int64(before); grown > 20<<20 {
+		t.Errorf("MemoryBytes is 1 MiB, and %d MiB are kept", grown>>20)
+	}
+	if st := c.Stats(); st.MemoryEntries != 200 {
+		t.Errorf("%+v", st)
+	}
+}

@@ -145,7 +145,19 @@ func (w *Writer) spill(chunk []byte, last bool) error {
 	}
 	var r record // of this chunk alone
 	body := encode(&r, chunk, &w.sc)
+	if w.tooLarge(int64(len(body)), int64(len(chunk))) {
+		return fmt.Errorf("%w: of the %d bytes of the stream more would be left than %d", ErrTooLarge, w.size, d.limit/2)
+	}
 	return d.guard(func() error { return d.spill(w.spool, r.codec, body, last) })
+}
+
+// tooLarge reports whether the stream, as well as it has compressed so far, will be
+// over what is kept of one entry: half of the cache would be evicted before that is
+// found out. sealed and plain are those of the next chunk.
+func (w *Writer) tooLarge(sealed, plain int64) bool {
+	sp := w.spool
+	sealed, plain = sealed+sp.size, plain+int64(len(sp.lens)/4)*streamChunk
+	return w.size > 0 && float64(sealed)/float64(plain)*float64(w.size) > float64(w.c.disk.limit/2)
 }
 
 // Commit makes the entry current, if everything declared has been written and the
@@ -180,8 +192,8 @@ func (w *Writer) commit(m Meta) error {
 	default:
 		err = w.publish(m)
 	}
-	if err != nil && !errors.Is(err, ErrFenced) && !errors.Is(err, ErrClosed) {
-		w.c.void(w.hash, w.fence)
+	if err != nil && !errors.Is(err, ErrClosed) {
+		w.c.void(w.hash, w.fence) // if the fence holds
 	}
 	return err
 }

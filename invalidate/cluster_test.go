@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -71,11 +72,18 @@ func must[T any](v T, err error) T {
 type memory struct {
 	mu    sync.Mutex
 	heard []string
+
+	broken error // what Shred answers
 }
 
 func (m *memory) Changing(key string) { m.hear("changing " + key) }
 func (m *memory) Changed(key string)  { m.hear("changed " + key) }
 func (m *memory) Suspect()            { m.hear("suspect") }
+
+func (m *memory) Shred(_ context.Context, keys []string) error {
+	m.hear(fmt.Sprint("shred ", keys))
+	return m.broken
+}
 
 func (m *memory) hear(event string) {
 	m.mu.Lock()

@@ -61,6 +61,12 @@
 // a minute of conditional GETs. A node without peers is fresh from the start, because the reads of one
 // cache cannot go back, and only suspects everything once, LandingTime later.
 //
+// # Keys that are destroyed
+//
+// When an application destroys a key of its keyring, what other nodes have cached under that must
+// go too. [Node.Shred] has each peer's cache do so, if that is a [Shredder], and acknowledge it, and
+// names those that did not.
+//
 // # What it assumes
 //
 //   - Every writer to the bucket announces. Writes from elsewhere are not seen.

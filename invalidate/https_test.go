@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"errors"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -86,6 +87,21 @@ func TestHTTPSConnectionDoesNotOutliveTheCertificate(t *testing.T) {
 	eventually(t, "neither hears the expired one", func() bool { return !p.a.Fresh("k") && !p.b.Fresh("k") })
 	if time.Now().Before(ends) {
 		t.Error("they parted too early: this test proves nothing")
+	}
+}
+
+func TestHTTPSShredIsAcknowledgedOrReported(t *testing.T) {
+	p := startPair(t, quick)
+	if err := p.a.Shred(t.Context(), []string{"tenant/1", "tenant/2"}); err != nil || !p.cacheB.has("shred [tenant/1 tenant/2]") {
+		t.Errorf("%v, %v", err, p.cacheB.heard)
+	}
+	p.cacheA.broken = errors.New("disk of patient-7")
+	if err := p.b.Shred(t.Context(), []string{"k"}); err == nil || strings.Contains(err.Error(), "patient") {
+		t.Errorf("a cache that failed: %v", err)
+	}
+	p.toB.cut()
+	if err := p.a.Shred(t.Context(), []string{"k"}); err == nil || !strings.Contains(err.Error(), `peer "b"`) {
+		t.Errorf("a peer that is cut off: %v", err)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 //
 // A hung call cannot be ended, only left behind, so each has a goroutine of its own: then the lock and
 // all else that waits for it are let go. That is a microsecond beside the TLS round trip that brought
-// the message. The holder makes one call at a time, so no more than one can be left behind.
+// the message. The holder makes one call at a time, so that no more than one can be left behind,
+// and of shredding those that did not heed their context.
 type patient struct {
 	cache Listener
 	once  sync.Once

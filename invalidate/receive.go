@@ -6,7 +6,7 @@ import (
 )
 
 // receive applies one message from somebody whose certificate carries names, and returns the answer.
-// The error is errMalformed, errForbidden or ErrClosed.
+// The error is errMalformed, errForbidden, errNotShredded or ErrClosed.
 func (n *Node) receive(names []string, path string, body []byte) ([]byte, error) {
 	switch path {
 	case pathLease:
@@ -24,6 +24,10 @@ func (n *Node) receive(names []string, path string, body []byte) ([]byte, error)
 			n.grants.surrender(m)
 			n.leases.left(m)
 			return struct{}{}, nil
+		})
+	case pathShred:
+		return handle(n, names, body, func(m order) (any, error) {
+			return struct{}{}, n.shred(m)
 		})
 	default:
 		return nil, errMalformed

@@ -75,7 +75,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 
 func (n *Node) handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, path := range []string{pathLease, pathAnnounce, pathLeave} {
+	for _, path := range []string{pathLease, pathAnnounce, pathLeave, pathShred} {
 		mux.HandleFunc("POST "+path, n.serveMessage)
 	}
 	return mux
@@ -99,6 +99,8 @@ func (n *Node) serveMessage(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, errForbidden):
 		n.refuse(w, r, http.StatusForbidden, err)
+	case errors.Is(err, errNotShredded):
+		n.refuse(w, r, http.StatusInternalServerError, err)
 	case errors.Is(err, ErrClosed):
 		n.refuse(w, r, http.StatusServiceUnavailable, err)
 	case err != nil:

@@ -11,11 +11,13 @@ import (
 // Wire format: POST, TLS 1.3, one JSON object in the body of the request and one in the answer.
 // Durations are nanoseconds. Keys are base64 (JSON's own strings would turn bytes that are not UTF-8
 // into U+FFFD, and then another object would be invalidated). 200 means: applied.
-// 400 is a malformed message, 403 somebody who may not say this.
+// 400 is a malformed message, 403 somebody who may not say this, 500 what the cache could not do. A node
+// of a release that does not know a path answers 404: not applied.
 //
 //	POST /v1/lease     leaseRequest -> leaseAnswer    holder to grantor
 //	POST /v1/announce  notice       -> {}             writer to peer
 //	POST /v1/leave     farewell     -> {}             a node that closes
+//	POST /v1/shred     order        -> {}             who destroyed keys to peer
 //
 // Unknown fields are refused: a newer peer's extra field may be the one that matters, and a lease
 // refused is safe. A change of meaning gets a new path.
@@ -23,6 +25,7 @@ const (
 	pathLease    = "/v1/lease"
 	pathAnnounce = "/v1/announce"
 	pathLeave    = "/v1/leave"
+	pathShred    = "/v1/shred"
 
 	// maxKey is four times what S3 allows, for stores that prefix or encode.
 	maxKey = 4096
@@ -79,9 +82,16 @@ type farewell struct {
 	Clean bool   `json:"clean"`
 }
 
+// order says that keys are destroyed: shred what you hold under them. The answer is given when it is done.
+type order struct {
+	From string   `json:"from"`
+	Keys [][]byte `json:"keys"`
+}
+
 func (m leaseRequest) sender() string { return m.From }
 func (m notice) sender() string       { return m.From }
 func (m farewell) sender() string     { return m.From }
+func (m order) sender() string        { return m.From }
 
 var (
 	errMalformed = errors.New("malformed message")

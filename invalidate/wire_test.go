@@ -92,6 +92,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add(pathAnnounce, encode(notice{From: "w", Boot: "2", Seq: 1 << 63, Key: []byte("k"), Over: true}))
 	f.Add(pathLeave, encode(farewell{From: "w", Boot: "1", Clean: true}))
 	f.Add(pathAnnounce, []byte(`{"from":"w","key":null}`))
+	f.Add(pathShred, encode(order{From: "w", Keys: [][]byte{[]byte("k/1")}}))
 	f.Fuzz(func(t *testing.T, path string, body []byte) {
 		n, _ := startedPair(t)
 		answer, err := n.receive([]string{"w"}, path, body)

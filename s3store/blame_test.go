@@ -53,14 +53,16 @@ func TestCallersReaderIsNotS3(t *testing.T) {
 }
 
 func TestBadPutOptionsAreInvalid(t *testing.T) {
-	s, _ := cachedStore(t, Options{})
+	s, f := cachedStore(t, Options{})
 	for name, o := range map[string]PutOptions{
 		"metadata": {Metadata: map[string]string{"a": strings.Repeat("x", 70<<10)}}, "compression": {Compression: 99},
+		"an ETag that is no header": {IfMatch: "\"a\"\r\nX-Amz-Acl: public-read"}, "a negative size": {Size: -1},
 	} {
-		if _, err := s.Put(t.Context(), "k", strings.NewReader("x"), o); !errors.Is(err, ErrInvalid) {
+		if _, err := s.Put(t.Context(), "k", strings.NewReader("x"), o); !errors.Is(err, ErrInvalid) || s.writes.doubts("k") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	mustAsk(t, f)
 }
 
 // TestWriteThatWasNeverSentIsNotUnknown takes the credentials away, and the

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/url"
 
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/hipaakit/hipaakit/envelope"
@@ -18,6 +20,13 @@ import (
 // server that lost its client, answers so. Taken at its word it would be a stored
 // object, a damaged one, or an empty bucket.
 var errHollow = errors.New("the answer is not S3's")
+
+// hollow is for requests whose good answer has no content: 204, which a proxy has no
+// reason to say.
+func hollow(m middleware.Metadata) bool {
+	res, ok := awsmiddleware.GetRawResponse(m).(*smithyhttp.Response)
+	return ok && res.StatusCode != http.StatusNoContent
+}
 
 // s3Error says what it means that a request of S3, sent under ctx, failed.
 func s3Error(ctx context.Context, err error) error {
@@ -30,6 +39,11 @@ func s3Error(ctx context.Context, err error) error {
 		return reason{context.Cause(ctx), "", err}
 	}
 	switch status := statusOf(err); {
+	case isCode(err, "RequestTimeTooSkewed"), isCode(err, "RequestTimeout"):
+		// The SDK has set its clock by this answer; S3 waited for the rest of a body.
+		return reason{ErrUnavailable, describe(err), err}
+	case isCode(err, "NoSuchUpload"):
+		return reason{ErrRefused, "the upload was ended by somebody else", err}
 	case status == http.StatusNotFound && !isCode(err, "NoSuchBucket"):
 		return reason{ErrNotFound, "", err}
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:
@@ -48,7 +62,15 @@ func writeError(ctx context.Context, err error) error {
 	if err == nil || said || neverSent(ctx, err) {
 		return s3Error(ctx, err)
 	}
-	return reason{ErrOutcomeUnknown, describe(err), errors.Join(context.Cause(ctx), err)}
+	return unknown(ctx, err)
+}
+
+func unknown(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, ErrUnavailable) {
+		cause = nil // our own deadline: "nothing was changed" would not be true
+	}
+	return reason{ErrOutcomeUnknown, describe(err), errors.Join(cause, err)}
 }
 
 // neverSent says that a request cannot have reached S3: the connection was not

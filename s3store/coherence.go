@@ -14,6 +14,15 @@ type Coherence interface {
 	Announce(ctx context.Context, key string) (done func(), err error)
 }
 
+// Shredder is a [Coherence] that reaches the other nodes when a key is destroyed. A
+// *invalidate.Node is one.
+type Shredder interface {
+	// Shred has [Store.Shred] called with keys on every other node. It returns when each
+	// has answered or cannot be reached: nil if all have done it, else an error for
+	// each that may not have, joined.
+	Shred(ctx context.Context, keys []string) error
+}
+
 // alone is the Coherence of a store without peers.
 type alone struct{}
 
@@ -25,9 +34,7 @@ func (alone) Announce(context.Context, string) (func(), error) { return func() {
 // Fetches that are under way may not be shared or inserted any more. It does not
 // block.
 func (s *Store) Changing(key string) {
-	if s.cache != nil {
-		s.cache.Revoke(key)
-	}
+	s.revoke(key)
 }
 
 // Changed is for the store's [Coherence]: a peer has written key. It does not
@@ -39,11 +46,5 @@ func (s *Store) Changed(key string) { s.drop(key) }
 func (s *Store) Suspect() {
 	if s.cache != nil {
 		s.cache.Suspect()
-	}
-}
-
-func (s *Store) drop(key string) {
-	if s.cache != nil {
-		s.cache.Drop(key)
 	}
 }

@@ -28,7 +28,7 @@ func TestPeersAreToldBeforeAndAfterTheWrite(t *testing.T) {
 		return false
 	}
 	put(t, b, "k", "two")
-	if got := strings.Join(p.events, " "); got != "changing request changed" {
+	if got := strings.Join(p.events, " "); got != "changing request request changed" { // PUT, and HEAD before the insert
 		t.Fatal(got)
 	}
 	f.before = nil
@@ -135,6 +135,36 @@ func TestOneFetchForManyCallers(t *testing.T) {
 	mustAsk(t, f, "GET k")
 }
 
+// TestCallerBetweenMissAndFetchFindsWhatCameMeanwhile holds a caller where he has
+// missed but has not asked yet, while another's fetch begins and ends.
+func TestCallerBetweenMissAndFetchFindsWhatCameMeanwhile(t *testing.T) {
+	s, f := cachedStore(t, Options{})
+	put(t, s, "k", "data")
+	s.drop("k")
+	f.requests()
+	s.mu.Lock() // which work takes for reading, behind the look into the cache
+	late := make(chan error)
+	go func() {
+		o, err := s.Get(t.Context(), "k")
+		if err == nil && drain(o.Data.Reader()) != "data" {
+			err = errors.New("other data")
+		}
+		late <- err
+	}()
+	awaitBlocked("s3store.(*Store).work")
+	o := filling{store: s, key: "k", fence: s.cache.Fence("k"), may: true}
+	_, insert, err := o.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	insert()
+	s.mu.Unlock()
+	if err := <-late; err != nil {
+		t.Error(err)
+	}
+	mustAsk(t, f, "GET k")
+}
+
 // TestCallersOfOneFetchShareNothingTheyCanChange lets callers of one fetch write
 // into what they got.
 func TestCallersOfOneFetchShareNothingTheyCanChange(t *testing.T) {
@@ -213,9 +243,9 @@ func TestFetchThatPanicsStrandsNobody(t *testing.T) {
 	// out of a goroutine and can be survived here.
 	s, _ := cachedStore(t, Options{})
 	fl := &s.flights
-	_, err := fl.do(t.Context(), s, flightName{key: "k"}, func(context.Context) (Object, error) {
+	_, err := fl.do(t.Context(), s, flightName{key: "k"}, func(context.Context) (Object, func(), error) {
 		runtime.Goexit()
-		return Object{}, nil
+		return Object{}, nil, nil
 	})
 	if !errors.Is(err, ErrUnavailable) || len(fl.now) != 0 {
 		t.Fatal(err)
@@ -227,11 +257,11 @@ func TestLastCallerWhoLeavesEndsTheFetch(t *testing.T) {
 	fl := &s.flights
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	_, err := fl.do(ctx, s, flightName{key: "k"}, func(run context.Context) (Object, error) {
+	_, err := fl.do(ctx, s, flightName{key: "k"}, func(run context.Context) (Object, func(), error) {
 		cancel()
 		<-run.Done()
 		close(ended)
-		return Object{}, run.Err()
+		return Object{}, nil, run.Err()
 	})
 	<-ended
 	if !errors.Is(err, context.Canceled) {
@@ -299,4 +329,69 @@ func TestNoReaderGoesBack(t *testing.T) {
 func raise(a *atomic.Int64, v int64) {
 	for old := a.Load(); v > old && !a.CompareAndSwap(old, v); old = a.Load() {
 	}
+}
+
+// TestPeersDoubtAKeyOnlyWhileItCanChange: the parts of an upload may take an hour, in
+// which the peers go on serving what they have.
+func TestPeersDoubtAKeyOnlyWhileItCanChange(t *testing.T) {
+	p, f, kr := newPair(), newFakeS3(t), newKeyring(t)
+	a, b := p.join(t, f, kr, Options{plan: small}), p.join(t, f, kr, Options{})
+	put(t, a, "k", "old")
+	mustGet(t, b, "k", "old")
+	var parts, completions atomic.Int64
+	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		switch q := r.URL.Query(); {
+		case q.Has("partNumber"):
+			parts.Add(1)
+			if !b.fresh("k") {
+				t.Error("in doubt while a part is uploaded")
+			}
+		case q.Has("uploadId") && r.Method == http.MethodPost:
+			completions.Add(1)
+			if b.fresh("k") {
+				t.Error("not in doubt when the object can change")
+			}
+		}
+		return false
+	}
+	if _, err := a.Put(t.Context(), "k", strings.NewReader(strings.Repeat("x", 10)+string(noise(5000))), PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if parts.Load() < 2 || completions.Load() != 1 {
+		t.Errorf("%d parts, %d completions: nothing was tested", parts.Load(), completions.Load())
+	}
+	mustGet(t, b, "k", strings.Repeat("x", 10)+string(noise(5000)))
+}
+
+// TestFillFromBeforeAnOwnWriteIsNotInserted holds a fetch in mid-answer while this
+// node writes.
+func TestFillFromBeforeAnOwnWriteIsNotInserted(t *testing.T) {
+	s, f := cachedStore(t, Options{})
+	put(t, s, "k", "old")
+	s.drop("k")
+	old := f.body("k")
+	reached, release := make(chan struct{}), make(chan struct{})
+	var held atomic.Bool
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || held.Swap(true) {
+			return false
+		}
+		close(reached)
+		<-release
+		w.Header().Set("ETag", `"old"`)
+		w.Write(old)
+		return true
+	}
+	slow := make(chan Object)
+	go func() {
+		o, _ := s.Get(t.Context(), "k")
+		slow <- o
+	}()
+	<-reached
+	put(t, s, "k", "new")
+	close(release)
+	if o := <-slow; drain(o.Data.Reader()) != "old" {
+		t.Fatal("the slow reader began before the write: old data is right for it")
+	}
+	mustGet(t, s, "k", "new")
 }

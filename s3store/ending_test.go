@@ -70,11 +70,10 @@ func TestCloseWaitsForAFetchThatNobodyWaitsFor(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var over atomic.Bool
 	gate := make(chan struct{})
-	_, err := s.flights.do(ctx, s, flightName{key: "k"}, func(context.Context) (Object, error) {
+	_, err := s.flights.do(ctx, s, flightName{key: "k"}, func(context.Context) (Object, func(), error) {
 		cancel()
 		<-gate
-		over.Store(true)
-		return Object{}, nil
+		return Object{}, func() { time.Sleep(50 * time.Millisecond); over.Store(true) }, nil
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
@@ -170,4 +169,16 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 			t.Error("slept wrongly")
 		}
 	})
+}
+
+// TestClosedStoreIsNotKeptByItsKeyring, which outlives it, and with it a cache.
+func TestClosedStoreIsNotKeptByItsKeyring(t *testing.T) {
+	s, _ := cachedStore(t, Options{})
+	if s.follower.store.Load() != s {
+		t.Fatal("not followed: this test proves nothing")
+	}
+	s.Close()
+	if s.follower.store.Load() != nil {
+		t.Error("kept")
+	}
 }

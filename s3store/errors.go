@@ -6,8 +6,15 @@ import (
 )
 
 var (
-	// ErrNotFound says that there is no object of that key.
+	// ErrNotFound says that there is no object of that key, or no such version.
 	ErrNotFound = errors.New("no such object")
+	// ErrExists answers a write with [PutOptions.IfAbsent]: there is an object.
+	// Nothing was changed.
+	ErrExists = errors.New("the object exists")
+	// ErrChanged says that an object is not, or no longer, the one meant: by
+	// [PutOptions.IfMatch], by [Store.Rewrap], or by an open [File]. A write that
+	// fails so has changed nothing.
+	ErrChanged = errors.New("the object has changed")
 	// ErrCorrupt says that an object did not verify: damaged, or not sealed for
 	// this store, key and keyring. Retrying does not help. [Error] says which.
 	ErrCorrupt = errors.New("object does not verify")
@@ -16,15 +23,20 @@ var (
 	// ErrUnavailable says that S3 could not be asked or could not answer. Nothing
 	// was changed; trying again later is safe.
 	ErrUnavailable = errors.New("s3 is unavailable")
-	// ErrOutcomeUnknown says that a write was sent and its answer lost: it may
-	// have taken place, or do so until [Options.LandingTime] has passed. Writing
-	// the same again is safe if nobody else writes the key.
+	// ErrOutcomeUnknown says that a write was sent, its answer lost or that of a
+	// server in trouble (5xx), and that reading back did not show it: it may have
+	// taken place, or do so until [Options.LandingTime] has passed. Writing the same again is safe if nobody
+	// else writes the key.
 	ErrOutcomeUnknown = errors.New("outcome of the write is unknown")
-	// ErrTooLarge says that an object exceeds [Options.MaxObject].
+	// ErrTooLarge says that an object exceeds [Options.MaxObject], or
+	// [Options.MaxInMemory] where it would be held in memory: then use [Store.Open].
 	ErrTooLarge = errors.New("object is too large")
 	// ErrRefused says that S3 answered that it will not do it, for a reason that has
 	// no sentinel of its own; the error gives S3's code. Nothing was changed.
 	ErrRefused = errors.New("s3 refused the request")
+	// ErrEncryption says that S3 stored an object, or a part of one that was then given
+	// up, but answered that it encrypted it in another way than [Options.ServerSide] asks for: look at the bucket's policy.
+	ErrEncryption = errors.New("s3 encrypted otherwise than it was asked to")
 	// ErrSource says that the caller's own reader failed; errors.Is finds its error
 	// too. Nothing was changed.
 	ErrSource = errors.New("the data could not be read")
@@ -37,15 +49,19 @@ var (
 // Error is what every operation of a [Store] fails with. Its text names neither
 // key nor data, so that it can be logged; the fields do.
 type Error struct {
-	Op   string // "put", "get", "stat", "delete", "list"
-	Key  string // the object, or the prefix listed
-	ETag string // the version that failed, if there was one
-	Err  error
+	Op      string // "put", "get", "open", "stat", "delete", "list", "copy", ...
+	Key     string // the object, or the prefix listed
+	ETag    string // the object that failed, if there was one
+	Version string // its version id, if the bucket keeps versions
+	Err     error
 }
 
 func (e *Error) Error() string {
-	if e.ETag != "" {
-		return fmt.Sprintf("s3store: %s: %v (version %s)", e.Op, e.Err, e.ETag)
+	switch {
+	case e.ETag != "" && e.Version != "":
+		return fmt.Sprintf("s3store: %s: %v (etag %s, version %s)", e.Op, e.Err, e.ETag, e.Version)
+	case e.ETag != "":
+		return fmt.Sprintf("s3store: %s: %v (etag %s)", e.Op, e.Err, e.ETag)
 	}
 	return fmt.Sprintf("s3store: %s: %v", e.Op, e.Err)
 }

@@ -2,9 +2,6 @@ package s3store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,7 +13,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
@@ -25,9 +21,13 @@ import (
 type fakeS3 struct {
 	*httptest.Server
 	mu      sync.Mutex
-	objects map[string]stored
-	log     []string        // "PUT key", "GET key", "GET key if-none-match"
+	objects map[string][]stored // of each key the versions, the current one last
+	uploads map[string]*fakeUpload
+	count   int
+	log     []string        // "PUT key", "GET key", "GET key if-none-match", "GET key bytes=0-9"
 	writes  []*http.Request // without bodies
+
+	versioned bool // set before the first write
 
 	// before runs ahead of a request and may answer it; after runs when a
 	// request has taken effect but was not answered, and may panic with
@@ -37,14 +37,17 @@ type fakeS3 struct {
 }
 
 type stored struct {
-	body     []byte
-	etag     string
-	modified time.Time
+	body      []byte
+	etag, id  string
+	sum       string // of the body as it was sent
+	modified  time.Time
+	deleted   bool
+	multipart bool
 }
 
 func newFakeS3(t testing.TB) *fakeS3 {
 	t.Helper()
-	f := &fakeS3{objects: map[string]stored{}}
+	f := &fakeS3{objects: map[string][]stored{}, uploads: map[string]*fakeUpload{}}
 	f.Server = httptest.NewTLSServer(f)
 	t.Cleanup(f.Close)
 	return f
@@ -54,15 +57,11 @@ func (f *fakeS3) client() *s3.Client {
 	return newClient(f.URL, f.Client(), "AKIDTEST", strings.Repeat("s", 40))
 }
 
-func newClient(endpoint string, hc *http.Client, id, secret string) *s3.Client {
-	impatient := retry.NewStandard(func(o *retry.StandardOptions) {
-		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
-	})
+func newClient(endpoint string, hc s3.HTTPClient, id, secret string) *s3.Client {
 	return s3.New(s3.Options{
-		Retryer: impatient,
-		Region:  "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true, HTTPClient: hc,
-		DisableLogOutputChecksumValidationSkipped: true,
-		RequestChecksumCalculation:                aws.RequestChecksumCalculationWhenSupported,
+		Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true, HTTPClient: hc,
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported, // as of a client with loaded configuration
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret}, nil
 		}),
@@ -70,23 +69,29 @@ func newClient(endpoint string, hc *http.Client, id, secret string) *s3.Client {
 }
 
 func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler) // half a request: S3 does nothing
+	}
 	key := strings.TrimPrefix(r.URL.Path, "/bucket/")
 	f.record(r, key)
 	if f.before != nil && f.before(w, r) {
 		return
 	}
+	q := r.URL.Query()
 	switch {
-	case r.URL.Query().Get("list-type") == "2":
+	case q.Get("list-type") == "2":
 		f.list(w, r)
+	case q.Has("versions"):
+		f.listVersions(w, r)
+	case q.Has("uploads") && r.Method == http.MethodGet:
+		f.listUploads(w, r)
+	case q.Has("uploads"), q.Has("uploadId"):
+		f.multipart(w, r, key, body)
 	case r.Method == http.MethodPut:
 		f.put(w, r, key, body)
 	case r.Method == http.MethodDelete:
-		f.mu.Lock()
-		delete(f.objects, key)
-		f.mu.Unlock()
-		f.effect(r)
-		w.WriteHeader(http.StatusNoContent)
+		f.remove(w, r, key)
 	default:
 		f.get(w, r, key)
 	}
@@ -98,6 +103,12 @@ func (f *fakeS3) record(r *http.Request, key string) {
 	line := r.Method + " " + key
 	if r.Header.Get("If-None-Match") != "" {
 		line += " if-none-match"
+	}
+	if r.Header.Get("If-Match") != "" {
+		line += " if-match"
+	}
+	if ranged := r.Header.Get("Range"); ranged != "" {
+		line += " " + ranged
 	}
 	f.log = append(f.log, line)
 	if r.Method == http.MethodPut || r.Method == http.MethodPost {
@@ -111,64 +122,10 @@ func (f *fakeS3) effect(r *http.Request) {
 	}
 }
 
-func (f *fakeS3) put(w http.ResponseWriter, r *http.Request, key string, body []byte) {
-	if got := r.Header.Get("X-Amz-Checksum-Crc32c"); got != crc32c(body) {
-		http.Error(w, "<Error><Code>BadDigest</Code></Error>", http.StatusBadRequest)
-		return
-	}
-	sum := sha256.Sum256(body)
-	etag := `"` + hex.EncodeToString(sum[:]) + `"`
-	f.mu.Lock()
-	f.objects[key] = stored{body, etag, time.Now()}
-	f.mu.Unlock()
-	f.effect(r)
-	w.Header().Set("ETag", etag)
-}
-
-func (f *fakeS3) get(w http.ResponseWriter, r *http.Request, key string) {
-	f.mu.Lock()
-	o, ok := f.objects[key]
-	f.mu.Unlock()
-	if !ok {
-		w.WriteHeader(http.StatusNotFound)
-		fmt.Fprint(w, "<Error><Code>NoSuchKey</Code></Error>")
-		return
-	}
-	w.Header().Set("ETag", o.etag)
-	http.ServeContent(w, r, "", o.modified, strings.NewReader(string(o.body)))
-}
-
-func (f *fakeS3) list(w http.ResponseWriter, r *http.Request) {
-	type item struct {
-		Key, ETag, LastModified string
-		Size                    int
-	}
-	type result struct {
-		XMLName               xml.Name `xml:"ListBucketResult"`
-		Name                  string
-		Contents              []item
-		IsTruncated           bool
-		NextContinuationToken string `xml:",omitempty"`
-	}
-	const page = 3
-	q, out := r.URL.Query(), result{Name: "bucket"}
-	f.mu.Lock()
-	var keys []string
-	for k := range f.objects {
-		if strings.HasPrefix(k, q.Get("prefix")) && k > q.Get("continuation-token") {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	for _, k := range keys[:min(page, len(keys))] {
-		o := f.objects[k]
-		out.Contents = append(out.Contents, item{k, o.etag, o.modified.UTC().Format(time.RFC3339), len(o.body)})
-	}
-	f.mu.Unlock()
-	if len(keys) > page {
-		out.IsTruncated, out.NextContinuationToken = true, keys[page-1]
-	}
-	xml.NewEncoder(w).Encode(out)
+// fail answers as S3 does.
+func fail(w http.ResponseWriter, status int, code string) {
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "<Error><Code>%s</Code></Error>", code)
 }
 
 // requests returns what was asked since the last call.
@@ -183,12 +140,38 @@ func (f *fakeS3) requests() []string {
 func (f *fakeS3) body(key string) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Clone(f.objects[key].body)
+	o, _ := f.current(key)
+	return slices.Clone(o.body)
 }
 
 func (f *fakeS3) set(key string, body []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	sum := sha256.Sum256(body)
-	f.objects[key] = stored{body, `"` + hex.EncodeToString(sum[:]) + `"`, time.Now()}
+	f.store(key, stored{body: body})
+}
+
+// rot damages the current object of key at rest: S3 goes on sending the checksum that
+// it was stored with.
+func (f *fakeS3) rot(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := f.objects[key]
+	o := &all[len(all)-1]
+	o.body = slices.Clone(o.body)
+	o.body[len(o.body)-5] ^= 1
+}
+
+// age makes the current object of key one of an hour ago.
+func (f *fakeS3) age(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := f.objects[key]
+	all[len(all)-1].modified = time.Now().Add(-time.Hour)
+}
+
+// left is how many uploads nobody has completed or aborted.
+func (f *fakeS3) left() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.uploads)
 }

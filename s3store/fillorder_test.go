@@ -1,12 +1,16 @@
 package s3store
 
 import (
+	"bytes"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hipaakit/hipaakit/diskcache"
+	"github.com/hipaakit/hipaakit/envelope"
 )
 
 // TestWriteBetweenTheTwoLooksOfAFill lets a write of this node begin and end
@@ -18,12 +22,6 @@ func TestWriteBetweenTheTwoLooksOfAFill(t *testing.T) {
 	s, f := cachedStore(t, Options{})
 	put(t, s, "k", "old")
 	s.drop("k")
-	old := f.body("k")
-	f.before = func(w http.ResponseWriter, _ *http.Request) bool { // under way before the write
-		w.Header().Set("ETag", `"old"`)
-		w.Write(old)
-		return true
-	}
 	other := s.writes.begin("other") // so that looking for writes takes the lock
 
 	s.mu.Lock()
@@ -36,19 +34,29 @@ func TestWriteBetweenTheTwoLooksOfAFill(t *testing.T) {
 	s.writes.mu.Lock()
 	s.mu.Unlock()
 	awaitBlocked("s3store.(*writes).doubts")
-	// The whole of a write, as far as the cache sees it.
+	// A write, as far as the cache sees it: it begins here, and has ended when S3
+	// answers the reader with what it had before.
 	s.cache.Revoke("k")
-	info := Info{ETag: `"new"`}
-	meta := diskcache.Meta{Version: info.ETag, Blob: info.blob(s.mark)}
-	if err := s.cache.Put("k", diskcache.NewView([]byte("new")), meta, s.cache.Fence("k")); err != nil {
-		t.Fatal(err)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	f.before = func(http.ResponseWriter, *http.Request) bool {
+		close(asked)
+		<-answer
+		return false
 	}
 	s.writes.mu.Unlock()
-
+	<-asked
+	info := Info{ETag: `"new"`}
+	info.KeyID = envelope.KeyID{Name: envelope.DefaultKey, Version: 1}
+	if err := s.cache.Put("k", diskcache.NewView([]byte("new")), info.entry(s.mark), s.cache.Fence("k")); err != nil {
+		t.Fatal(err)
+	}
+	close(answer)
 	if o := <-read; drain(o.Data.Reader()) != "old" {
 		t.Fatal("the reader began before the write: old data is right for it")
 	}
 	s.writes.end("other", other)
+	f.before = nil
+	settled(s)
 	f.requests()
 	mustGet(t, s, "k", "new")
 	mustAsk(t, f)
@@ -66,5 +74,25 @@ func awaitBlocked(function string) {
 			}
 		}
 		runtime.Gosched()
+	}
+}
+
+// TestFileThatIsReadFromItsBeginningAgainIsCached, as http.ServeContent does to find
+// out the type of what it serves.
+func TestFileThatIsReadFromItsBeginningAgainIsCached(t *testing.T) {
+	for _, typed := range []bool{true, false} {
+		s, f := cachedStore(t, largeOptions())
+		putBig(t, newStore(t, f.client(), s.keyring, Options{}), huge)
+		file := mustOpen(t, s, "k")
+		w := httptest.NewRecorder()
+		if typed {
+			w.Header().Set("Content-Type", "application/dicom")
+		}
+		http.ServeContent(w, httptest.NewRequest("GET", "/k", nil), "", time.Time{}, file)
+		file.Close()
+		if !bytes.Equal(w.Body.Bytes(), huge) || !isKept(s) {
+			t.Errorf("type given %t: %d bytes, cached %t", typed, w.Body.Len(), isKept(s))
+		}
+		mustRead(t, s, huge)
 	}
 }

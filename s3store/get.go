@@ -3,22 +3,17 @@ package s3store
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/hipaakit/hipaakit/diskcache"
-	"github.com/hipaakit/hipaakit/envelope"
 )
 
 // Get returns the object of key: from the cache where that is sure to be
-// current, else confirmed with or read from S3. Errors: [ErrNotFound],
-// [ErrCorrupt], [ErrDenied], [ErrUnavailable], [ErrTooLarge], [ErrInvalid],
-// [ErrClosed], or what keyring or ctx answered.
+// current, else confirmed with or read from S3. What is larger than
+// [Options.MaxInMemory] is [ErrTooLarge], found out from its first bytes where it
+// was stored with its size known: read it with [Store.Open].
+//
+// Errors: [ErrNotFound], [ErrCorrupt], [ErrDenied], [ErrUnavailable],
+// [ErrTooLarge], [ErrInvalid], [ErrClosed], or what keyring or ctx answered.
 func (s *Store) Get(ctx context.Context, key string) (Object, error) {
 	// Freshness first, then the entry. The other way round, a peer's write could
 	// commit and end between the two, and a reader that came after somebody who
@@ -37,7 +32,7 @@ func (s *Store) Get(ctx context.Context, key string) (Object, error) {
 func (s *Store) fresh(key string) bool { return s.peers.Fresh(key) && !s.writes.doubts(key) }
 
 func (s *Store) cached(key string) (found Object, suspect, ok bool) {
-	if s.cache == nil {
+	if s.cache == nil || isLargeName(key) {
 		return found, false, false
 	}
 	e, err := s.cache.Get(key)
@@ -64,7 +59,7 @@ func (s *Store) ask(ctx context.Context, key string, fresh bool, found Object) (
 	}
 	defer release()
 	if s.cache == nil {
-		o, err := s.fetch(ctx, key, "")
+		o, err := s.fetch(ctx, key, "", Object{})
 		if err == nil {
 			s.stats.fetched.Add(1)
 		}
@@ -73,10 +68,41 @@ func (s *Store) ask(ctx context.Context, key string, fresh bool, found Object) (
 	// The fence first: a write that begins between the two moves it.
 	fence := s.cache.Fence(key)
 	f := filling{store: s, key: key, fence: fence, may: !s.writes.doubts(key), found: found}
+	var o Object
 	if !fresh || !f.may {
-		return f.run(ctx)
+		var insert func()
+		if o, insert, err = f.run(ctx); insert != nil {
+			insert()
+		}
+	} else {
+		o, err = s.flights.do(ctx, s, flightName{key, f.fence}, f.unlessThere)
 	}
-	return s.flights.do(ctx, s, flightName{key, f.fence}, f.run)
+	s.outlived(key, err)
+	return s.orStale(o, found, err)
+}
+
+// outlived drops an entry that an error of S3's shows to be old: the object is gone, or
+// is another one (S3 was asked for any but that of the entry), which could not be read,
+// as after its key was destroyed. The next outage must not bring the entry back.
+func (s *Store) outlived(key string, err error) {
+	e := (*Error)(nil)
+	another := errors.As(err, &e) && e.ETag != ""
+	if !another && !errors.Is(err, ErrNotFound) {
+		return
+	}
+	if s.has(key) {
+		s.drop(key)
+	}
+}
+
+// orStale serves what could not be confirmed, where the application wants that.
+func (s *Store) orStale(o, found Object, err error) (Object, error) {
+	if err == nil || !s.options.StaleIfUnavailable || found.ETag == "" || !errors.Is(err, ErrUnavailable) {
+		return o, err
+	}
+	s.stats.stale.Add(1)
+	found.Stale = true
+	return found, nil
 }
 
 // filling is one request to S3 whose answer is meant for the cache.
@@ -88,103 +114,46 @@ type filling struct {
 	found Object // what the cache has; ETag "" if nothing
 }
 
-func (f filling) run(ctx context.Context) (Object, error) {
+// unlessThere is run, for a caller who may be served from the cache: who looked there
+// just before another's request was answered, and came here after, finds it now.
+func (f filling) unlessThere(ctx context.Context) (Object, func(), error) {
+	if o, suspect, ok := f.store.cached(f.key); ok && !suspect {
+		f.store.stats.hits.Add(1)
+		return o, nil, nil
+	}
+	return f.run(ctx)
+}
+
+// run asks S3. It returns what is left to be done with the answer.
+func (f filling) run(ctx context.Context) (_ Object, insert func(), _ error) {
 	s := f.store
-	o, err := s.fetch(ctx, f.key, f.found.ETag)
+	o, err := s.fetch(ctx, f.key, "", f.found)
 	switch {
 	case errors.Is(err, errNotModified):
 		s.stats.confirmed.Add(1)
 		if f.may {
-			s.cache.Confirm(f.key, f.found.ETag, f.fence)
+			s.cache.Confirm(f.key, f.found.entryVersion(s.mark), f.fence)
 		}
-		return f.found, nil
+		return f.found, nil, nil
+	case errors.Is(err, errRewrapped):
+		s.stats.confirmed.Add(1)
+		return o, func() { f.insert(o) }, nil
 	case err == nil:
 		s.stats.fetched.Add(1)
-		if f.may {
-			meta := diskcache.Meta{Version: o.ETag, Blob: o.blob(s.mark)}
-			s.reportCache("fill", s.cache.Put(f.key, o.Data, meta, f.fence))
-		}
-	case errors.Is(err, ErrNotFound) && f.found.ETag != "":
-		s.drop(f.key)
+		return o, func() { f.insert(o) }, nil
 	}
-	return o, err
+	return o, nil, err
 }
 
-var errNotModified = errors.New("not modified")
-
-// fetch reads and opens the object. With the ETag of what is known already it
-// may answer errNotModified.
-func (s *Store) fetch(ctx context.Context, key, known string) (Object, error) {
-	in := &s3.GetObjectInput{Bucket: &s.bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled}
-	if known != "" {
-		in.IfNoneMatch = &known
+func (f filling) insert(o Object) {
+	if f.may {
+		f.store.reportCache("fill", f.store.cache.Put(f.key, o.Data, o.entry(f.store.mark), f.fence))
 	}
-	out, err := s.client.GetObject(ctx, in)
-	if known != "" && statusOf(err) == http.StatusNotModified {
-		return Object{}, errNotModified
-	}
-	if err != nil {
-		return Object{}, s3Error(ctx, err)
-	}
-	defer out.Body.Close()
-	if aws.ToString(out.ETag) == "" {
-		return Object{}, s3Error(ctx, errHollow)
-	}
-	return s.open(ctx, key, out)
 }
-
-func (s *Store) open(ctx context.Context, key string, out *s3.GetObjectOutput) (Object, error) {
-	info := infoOf(key, out)
-	r, err := envelope.NewReader(ctx, body{ctx, out.Body}, s.keyring, s.binding(key))
-	if err != nil {
-		return Object{}, damaged("get", key, info.ETag, err)
-	}
-	size := r.Info().Size
-	if size > s.options.MaxObject {
-		return Object{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, s.options.MaxObject)
-	}
-	plain, err := s.readAll(r, size)
-	if err != nil {
-		return Object{}, damaged("get", key, info.ETag, err)
-	}
-	info.Size, info.Metadata = int64(len(plain)), r.Info().Metadata
-	return Object{Info: info, Data: diskcache.NewView(plain)}, nil
-}
-
-func infoOf(key string, out *s3.GetObjectOutput) Info {
-	return Info{Key: key, ETag: aws.ToString(out.ETag), SealedSize: aws.ToInt64(out.ContentLength),
-		Modified: aws.ToTime(out.LastModified).UTC()}
-}
-
-func damaged(op, key, etag string, err error) error {
-	return &Error{Op: op, Key: key, ETag: etag, Err: sealError(err)}
-}
-
-// body tells an answer that broke off from an object that is too short: both end
-// in io.ErrUnexpectedEOF, and only the first is worth another try.
-type body struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (b body) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	switch {
-	case err == nil || err == io.EOF:
-	case b.ctx.Err() != nil:
-		err = reason{context.Cause(b.ctx), "", brokenOff{err}}
-	default:
-		err = reason{ErrUnavailable, "the answer broke off", brokenOff{err}}
-	}
-	return n, err
-}
-
-// brokenOff hides io.ErrUnexpectedEOF from those who take it for their own.
-type brokenOff struct{ error }
 
 // reportCache logs a cache that fails; the caller is served all the same.
 func (s *Store) reportCache(what string, err error) {
-	if err == nil || errors.Is(err, diskcache.ErrFenced) || errors.Is(err, diskcache.ErrClosed) {
+	if unremarkable(err) {
 		return
 	}
 	s.stats.cacheErrors.Add(1)

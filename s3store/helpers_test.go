@@ -3,14 +3,17 @@ package s3store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hipaakit/hipaakit/diskcache"
 	"github.com/hipaakit/hipaakit/envelope"
@@ -45,6 +48,9 @@ func openCache(t testing.TB, dir string, kr envelope.Keyring) *diskcache.Cache {
 
 func newStore(t testing.TB, client S3, kr envelope.Keyring, o Options) *Store {
 	t.Helper()
+	if o.pause == 0 {
+		o.pause = time.Millisecond
+	}
 	s, err := New(client, "bucket", "records", kr, o)
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +86,19 @@ func mustGet(t testing.TB, s *Store, key, want string) Object {
 		t.Fatalf("got %.40q, want %.40q", got, want)
 	}
 	return o
+}
+
+// settled waits until what was fetched is in the cache: Get does not.
+func settled(s *Store) {
+	for {
+		s.flights.mu.Lock()
+		n := len(s.flights.now)
+		s.flights.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		runtime.Gosched()
+	}
 }
 
 func mustAsk(t testing.TB, f *fakeS3, want ...string) {
@@ -120,6 +139,20 @@ func (m *member) Fresh(key string) bool {
 func (m *member) Announce(_ context.Context, key string) (func(), error) {
 	m.each(key, +1, "changing", (*Store).Changing)
 	return func() { m.each(key, -1, "changed", (*Store).Changed) }, nil
+}
+
+// Shred is the contract of [Shredder].
+func (m *member) Shred(ctx context.Context, keys []string) error {
+	m.mu.Lock()
+	stores := slices.Clone(m.stores)
+	m.mu.Unlock()
+	var errs []error
+	for _, s := range stores {
+		if s != m.self {
+			errs = append(errs, s.Shred(ctx, keys))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (m *member) each(key string, doubt int, event string, tell func(*Store, string)) {

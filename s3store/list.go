@@ -48,11 +48,13 @@ func (s *Store) listPage(ctx context.Context, in *s3.ListObjectsV2Input) (*s3.Li
 		return nil, err
 	}
 	defer release()
-	out, err := s.client.ListObjectsV2(ctx, in)
-	if err == nil && out.Name == nil {
-		err = errHollow // not a bucket without objects: that has a name
-	}
-	return out, s3Error(ctx, err)
+	return call(ctx, s, 0, func(ctx context.Context) (*s3.ListObjectsV2Output, error) {
+		out, err := s.client.ListObjectsV2(ctx, in, once)
+		if err == nil && out.Name == nil {
+			err = errHollow // not a bucket without objects: that has a name
+		}
+		return out, s3Error(ctx, err)
+	})
 }
 
 func listed(o types.Object) Listed {

@@ -9,21 +9,23 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"time"
+	"maps"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-
-	"github.com/hipaakit/hipaakit/diskcache"
 	"github.com/hipaakit/hipaakit/envelope"
 )
 
 // Put seals what data holds and stores it under key, replacing what was there.
-// When it returns without an error, S3 has the object, this node's cache too,
-// and no node serves an older one. Errors: [ErrTooLarge], [ErrDenied],
-// [ErrRefused], [ErrUnavailable], [ErrSource] (nothing was changed),
+// When it returns without an error, S3 has the object, this node's cache too (if it
+// takes anything so large), and no node serves an older one.
+//
+// data may be of any length, known or not. What is sealed into less than 8 MiB is
+// one request. More is a multipart upload, four parts at once, aborted on any error;
+// it holds 40 MiB, plus up to [Options.MaxInMemory] of data for the cache. Of objects
+// above 8 GiB whose size is not known, and above 80 GiB in any case, parts grow: see
+// [PutOptions.Size].
+//
+// Errors: [ErrExists], [ErrChanged], [ErrTooLarge], [ErrDenied], [ErrRefused],
+// [ErrUnavailable], [ErrSource] (nothing was changed), [ErrEncryption],
 // [ErrOutcomeUnknown], [ErrInvalid], [ErrClosed], or what keyring or ctx answered.
 func (s *Store) Put(ctx context.Context, key string, data io.Reader, o PutOptions) (Info, error) {
 	info, err := s.put(ctx, key, data, o)
@@ -37,28 +39,39 @@ func (s *Store) put(ctx context.Context, key string, data io.Reader, o PutOption
 	if data == nil {
 		return Info{}, fmt.Errorf("%w: no data; use strings.NewReader(\"\") for an empty object", ErrInvalid)
 	}
-	plain, err := s.readAll(data, lengthOf(data))
+	when, err := o.condition()
 	if err != nil {
-		return Info{}, sourceError(err)
+		return Info{}, err
 	}
-	sealed, err := envelope.Seal(ctx, nil, plain, s.keyring, s.binding(key), envelope.Options{
-		Compression: o.Compression, Keys: o.Keys, Name: key, Metadata: o.Metadata,
-	})
+	size, err := sizeOf(data, o.Size)
 	if err != nil {
-		return Info{}, sealError(err)
+		return Info{}, err
 	}
-	info := Info{Key: key, Size: int64(len(plain)), SealedSize: int64(len(sealed)), Metadata: o.Metadata}
-	err = s.write(ctx, key, func(ctx context.Context, c *change) error {
-		out, err := s.client.PutObject(ctx, s.putInput(key, sealed), once)
-		if err != nil {
-			return err
-		}
-		if aws.ToString(out.ETag) == "" {
-			return errHollow // whether it was stored, this does not say
-		}
-		info.ETag, info.Modified = aws.ToString(out.ETag), serverTime(out)
-		c.insert(info, diskcache.NewView(plain))
-		return nil
+	p := &putting{store: s, key: key, options: o, when: when, size: size, probably: guess(data, size)}
+	p.meter = newMeter(o.Progress, p.probably)
+	p.source = &source{ctx: ctx, r: data, most: s.options.MaxObject, meter: p.meter}
+	return p.run(ctx)
+}
+
+func (p *putting) run(ctx context.Context) (info Info, err error) {
+	s := p.store
+	var ended bool
+	if p.size <= s.options.plan.least { // else there is nothing to find out
+		p.first, ended, err = p.source.begin(min(s.options.plan.least, s.options.MaxObject), p.probably)
+	}
+	if err != nil {
+		return Info{}, err
+	}
+	if ended && p.size >= 0 && p.size != int64(len(p.first)) {
+		return Info{}, errLength(nil)
+	}
+	put := p.stream
+	if ended {
+		put = p.whole
+	}
+	err = s.write(ctx, p.key, func(ctx context.Context, c *change) error {
+		info, err = put(ctx, c)
+		return err
 	})
 	if err != nil {
 		return Info{}, err
@@ -67,83 +80,127 @@ func (s *Store) put(ctx context.Context, key string, data io.Reader, o PutOption
 	return info, nil
 }
 
-// readAll reads r, of which size bytes are expected (0 or less: unknown).
-func (s *Store) readAll(r io.Reader, size int64) ([]byte, error) {
-	// bytes.Buffer sees the end without growing if MinRead bytes are left.
-	buf := bytes.NewBuffer(make([]byte, 0, min(max(size, 0), s.options.MaxObject)+bytes.MinRead))
-	if _, err := buf.ReadFrom(io.LimitReader(r, s.options.MaxObject+1)); err != nil {
-		return nil, err
-	}
-	if int64(buf.Len()) > s.options.MaxObject {
-		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, s.options.MaxObject)
-	}
-	if buf.Cap() > buf.Len()+buf.Len()/4+bytes.MinRead {
-		return bytes.Clone(buf.Bytes()), nil // the cache counts what it holds, not what is behind it
-	}
-	return buf.Bytes(), nil
+func errLength(err error) error {
+	return reason{ErrSource, "it is not as long as it was said to be", err}
 }
 
-// sourceError tells the caller's own reader from everything else: what it says
-// may look like S3's trouble, or damage, and may name a file.
-func sourceError(err error) error {
-	if errors.Is(err, ErrTooLarge) {
-		return err
-	}
-	return reason{ErrSource, "", err}
+// putting is one Put.
+type putting struct {
+	store   *Store
+	key     string
+	options PutOptions
+	when    condition
+	source  *source
+	first   []byte // of the source, read already
+	meter   *meter
+	header  envelope.Info // of what was sealed
+	// size of the data, certainly and probably; -1: not known
+	size, probably int64
 }
 
-// lengthOf is what bytes.Reader, strings.Reader and bytes.Buffer tell.
-func lengthOf(r io.Reader) int64 {
-	if l, ok := r.(interface{ Len() int }); ok {
-		return int64(l.Len())
-	}
-	return 0
+func (p *putting) sealing() envelope.Options {
+	return envelope.Options{Compression: p.options.Compression, Keys: p.options.Keys, Name: p.key, Metadata: p.options.Metadata}
 }
 
-func (s *Store) putInput(key string, sealed []byte) *s3.PutObjectInput {
-	in := &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(sealed),
-		ContentLength: aws.Int64(int64(len(sealed))), ContentType: aws.String("application/octet-stream"),
-		// Given as a header, since a trailer is not verified by every server.
-		ChecksumCRC32C:       aws.String(crc32c(sealed)),
-		ServerSideEncryption: types.ServerSideEncryptionAes256,
+// whole puts data that is in memory already.
+func (p *putting) whole(ctx context.Context, c *change) (Info, error) {
+	s, plain := p.store, p.first
+	c.begin()
+	sealed, err := envelope.Seal(ctx, nil, plain, s.keyring, s.binding(p.key), p.sealing())
+	if err != nil {
+		return Info{}, sealError(err)
 	}
-	if id := s.options.ServerSide.KMSKeyID; id != "" {
-		in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
-		in.SSEKMSKeyId, in.BucketKeyEnabled = &id, aws.Bool(true)
+	u := s.newUpload(ctx, c, s.options.plan, p.meter)
+	u.buf, u.total, u.identity = sealed, int64(len(sealed)), bytes.Clone(sealed[:prefixSize])
+	if p.header, err = s.headerOf(ctx, p.key, sealed); err != nil {
+		return Info{}, err
 	}
-	return in
+	kept := newCollected(c, int64(len(plain)))
+	defer func() { kept.stream.abort() }()
+	if int64(len(plain)) <= s.options.MaxInMemory {
+		kept.all = plain
+	} else {
+		kept.Write(plain)
+	}
+	return p.finish(ctx, u, int64(len(plain)), kept)
+}
+
+// stream seals and sends while it reads.
+func (p *putting) stream(ctx context.Context, c *change) (Info, error) {
+	s := p.store
+	c.begin()
+	u := s.newUpload(ctx, c, s.options.plan.sized(p.probably), p.meter)
+	defer u.abandon()
+	o := p.sealing()
+	o.Size = max(p.size, 0)
+	p.source.ctx = ctx // it ends with the store as well
+	w, err := envelope.NewWriter(ctx, u, s.keyring, s.binding(p.key), o)
+	if err != nil {
+		return Info{}, p.blame(u, err)
+	}
+	if p.header, err = s.headerOf(ctx, p.key, u.head); err != nil {
+		return Info{}, err
+	}
+	u.head = nil
+	kept := newCollected(c, p.probably)
+	defer func() { kept.stream.abort() }()
+	all := &twoWriters{kept, w}
+	kept.take(p.first)
+	_, err = w.Write(p.first)
+	p.first = nil // not for as long as the upload takes
+	if err == nil {
+		_, err = p.source.WriteTo(all)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return Info{}, p.blame(u, err)
+	}
+	return p.finish(ctx, u, p.source.read, kept)
+}
+
+// headerOf is what a header just made says of itself: which version of a key it was
+// sealed under, the keyring might answer otherwise when it is asked again.
+func (s *Store) headerOf(ctx context.Context, key string, sealed []byte) (envelope.Info, error) {
+	r, err := envelope.NewReader(ctx, bytes.NewReader(sealed), s.keyring, s.binding(key))
+	if err != nil {
+		return envelope.Info{}, sealError(err)
+	}
+	return r.Info(), nil
+}
+
+// blame says whose error it was that ended the sealing: the source's, the
+// upload's, or the envelope's own.
+func (p *putting) blame(u *upload, err error) error {
+	switch {
+	case p.source.err != nil:
+		return p.source.err
+	case u.ctx.Err() != nil:
+		return context.Cause(u.ctx)
+	case u.failed != nil:
+		return u.failed
+	case errors.Is(err, envelope.ErrSize):
+		return errLength(err)
+	}
+	return sealError(err)
+}
+
+// finish commits, and writes through to the cache.
+func (p *putting) finish(ctx context.Context, u *upload, size int64, kept *collected) (Info, error) {
+	out, err := u.commit(p.when)
+	if err != nil {
+		return Info{}, err
+	}
+	info := Info{
+		Key: p.key, ETag: out.etag, Version: out.version, Size: size, SealedSize: u.total, Modified: out.modified,
+		ID: p.header.ID, KeyID: p.header.Key, Metadata: maps.Clone(p.options.Metadata),
+	}
+	kept.insert(ctx, info)
+	return info, nil
 }
 
 func crc32c(b []byte) string {
 	sum := crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli))
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
-}
-
-// serverTime is the Date of S3's answer, which S3 takes for LastModified too.
-func serverTime(out *s3.PutObjectOutput) time.Time {
-	if t, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
-		return t.UTC().Truncate(time.Second)
-	}
-	return time.Now().UTC().Truncate(time.Second)
-}
-
-// Delete removes the object of key; that there is none is no error. When it
-// returns without one, no node serves the object any more. Errors are those of
-// [Store.Put].
-func (s *Store) Delete(ctx context.Context, key string) error {
-	if err := checkKey(key); err != nil {
-		return failure("delete", key, err)
-	}
-	err := s.write(ctx, key, func(ctx context.Context, _ *change) error {
-		_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key}, once)
-		if errors.Is(s3Error(ctx, err), ErrNotFound) {
-			return nil
-		}
-		return err
-	})
-	if err == nil {
-		s.stats.deletes.Add(1)
-	}
-	return failure("delete", key, err)
 }

@@ -3,8 +3,6 @@ package s3store
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,51 +14,85 @@ import (
 )
 
 // Stat returns what is known of the object of key without its data: from the
-// cache where that is sure to be current, else from the first bytes in S3. Errors
-// are those of [Store.Get].
+// cache where that is sure to be current, else from the first bytes in S3, and the
+// last if it was stored without its size known. Errors are those of [Store.Get],
+// without ErrTooLarge.
 func (s *Store) Stat(ctx context.Context, key string) (Info, error) {
 	fresh := s.fresh(key)
-	if o, suspect, ok := s.cached(key); ok && fresh && !suspect && !s.closed.Load() {
-		return o.Info, nil
+	found, suspect, ok := s.cached(key)
+	if ok && fresh && !suspect && !s.closed.Load() {
+		return found.Info, nil
+	}
+	if !ok {
+		if r, large, suspect, there := s.large(key); there {
+			r.Close()
+			if fresh && !suspect && !s.closed.Load() {
+				return large, nil
+			}
+			found.Info = large
+		}
 	}
 	info, err := s.stat(ctx, key)
+	if err != nil {
+		s.outlived(key, err)
+		var o Object
+		o, err = s.orStale(Object{}, found, err)
+		info = o.Info
+	}
 	return info, failure("stat", key, err)
 }
 
 func (s *Store) stat(ctx context.Context, key string) (Info, error) {
+	l, err := s.look(ctx, key, "")
+	if err != nil || l.info.Size >= 0 {
+		return l.info, err
+	}
+	f, err := s.openPinned(ctx, l.head, l.info)
+	if err != nil {
+		return Info{}, err
+	}
+	return f.Info(), f.Close()
+}
+
+// looked is what the first bytes of an object tell.
+type looked struct {
+	info Info
+	head []byte
+	keys []envelope.KeyID
+}
+
+func (s *Store) look(ctx context.Context, key, version string) (looked, error) {
 	if err := checkKey(key); err != nil {
-		return Info{}, err
+		return looked{}, err
 	}
-	ctx, release, err := s.work(ctx)
-	if err != nil {
-		return Info{}, err
-	}
-	defer release()
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{
-		Bucket: &s.bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=0-%d", envelope.MaxHeaderSize-1)),
+	return twice(s, func() (looked, error) {
+		head, info, err := s.head(ctx, key, version, "")
+		if err != nil {
+			return looked{}, err
+		}
+		r, err := envelope.NewReader(ctx, bytes.NewReader(head), s.keyring, s.binding(key))
+		if err != nil {
+			return looked{}, info.unreadable(ctx, "stat", err)
+		}
+		i := r.Info()
+		info.Size, info.ID, info.KeyID, info.Metadata = i.Size, i.ID, i.Key, i.Metadata
+		return looked{info, head, i.Keys}, nil
 	})
-	if statusOf(err) == http.StatusRequestedRangeNotSatisfiable { // it has no first byte
-		return Info{}, reason{ErrCorrupt, "the object is empty", err}
+}
+
+// notThere is what it means that an object, or a version of one, cannot be read.
+func notThere(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		switch {
+		case statusOf(err) == http.StatusRequestedRangeNotSatisfiable:
+			return reason{ErrCorrupt, "the object is empty", err} // it has no first byte
+		case statusOf(err) == http.StatusMethodNotAllowed:
+			return reason{ErrNotFound, "that version is a deletion", err}
+		case isCode(err, "NoSuchVersion"), isCode(err, "InvalidArgument"):
+			return reason{ErrNotFound, "no such version", err}
+		}
 	}
-	if err != nil {
-		return Info{}, s3Error(ctx, err)
-	}
-	defer out.Body.Close()
-	if aws.ToString(out.ETag) == "" {
-		return Info{}, s3Error(ctx, errHollow)
-	}
-	head, err := io.ReadAll(io.LimitReader(body{ctx, out.Body}, int64(envelope.MaxHeaderSize)))
-	if err != nil {
-		return Info{}, err
-	}
-	info := infoOf(key, out)
-	r, err := envelope.NewReader(ctx, bytes.NewReader(head), s.keyring, s.binding(key))
-	if err != nil {
-		return Info{}, damaged("stat", key, info.ETag, err)
-	}
-	info.SealedSize = totalSize(out)
-	info.Size, info.Metadata = r.Info().Size, r.Info().Metadata
-	return info, nil
+	return s3Error(ctx, err)
 }
 
 // totalSize is the object's length out of "bytes 0-99/1234"; of an answer

@@ -23,16 +23,21 @@ type Store struct {
 	client  S3
 	bucket  string
 	id      string
-	mark    []byte
+	mark    string
 	keyring envelope.Keyring
 	cache   *diskcache.Cache // nil: none
 	peers   Coherence
 	options Options
 	log     *slog.Logger
 
-	writes  writes
-	flights flights
-	stats   counters
+	writes   writes
+	flights  flights
+	retries  retries
+	files    openFiles
+	fills    fills
+	follower *follower // of the keyring; nil: that cannot destroy
+	buffers  sync.Pool // of *[]byte, for parts of the usual size
+	stats    counters
 
 	ctx     context.Context // ends with Close, because of ErrClosed
 	cancel  context.CancelCauseFunc
@@ -44,6 +49,10 @@ type Store struct {
 // New returns a store over bucket. The id tells stores apart and is bound into
 // every object: choose it once and for all, and not after the bucket, since a
 // replica of the bucket elsewhere must open under the same id.
+//
+// With a *keyring.Keyring the store follows it: what the cache has of objects under a
+// key that is or was destroyed is shredded, before New returns and whenever the keyring
+// is read.
 func New(client S3, bucket, id string, kr envelope.Keyring, o Options) (*Store, error) {
 	switch {
 	case client == nil:
@@ -61,7 +70,11 @@ func New(client S3, bucket, id string, kr envelope.Keyring, o Options) (*Store, 
 	}
 	s := &Store{client: client, bucket: bucket, id: id, mark: storeMark(id), keyring: kr,
 		cache: o.Cache, peers: o.Coherence, options: o, log: o.Logger}
+	s.retries.first = o.pause
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	if k, ok := kr.(mortal); ok {
+		s.follow(k)
+	}
 	if o.alone && o.Cache != nil {
 		s.outwaitOrphans()
 	}
@@ -101,6 +114,9 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.cancel(ErrClosed)
 	s.workers.Wait()
+	if s.follower != nil {
+		s.follower.store.Store(nil)
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -45,7 +46,7 @@ func TestWhatIsPutComesBack(t *testing.T) {
 func TestHitsAskNobody(t *testing.T) {
 	s, f := cachedStore(t, Options{})
 	put(t, s, "k", "data")
-	mustAsk(t, f, "PUT k")
+	mustAsk(t, f, "PUT k", "HEAD k")
 	for range 3 {
 		mustGet(t, s, "k", "data")
 		if _, err := s.Stat(t.Context(), "k"); err != nil {
@@ -179,6 +180,52 @@ func TestDamageIsNeverServed(t *testing.T) {
 	mustGet(t, s, "a", strings.Repeat("data", 1000))
 }
 
+// TestDamageAtRestIsCorrupt, and not S3's trouble: it is read twice, and no more.
+func TestDamageAtRestIsCorrupt(t *testing.T) {
+	for _, data := range [][]byte{little, noise(3_000_000)} {
+		s, f := cachedStore(t, Options{StaleIfUnavailable: true})
+		if _, err := s.Put(t.Context(), "k", bytes.NewReader(data), PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		s.drop("k")
+		f.rot("k")
+		f.requests()
+		if _, err := s.Get(t.Context(), "k"); !errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnavailable) {
+			t.Errorf("%d bytes: %v", len(data), err)
+		}
+		mustAsk(t, f, "GET k", "GET k")
+	}
+}
+
+// TestDamageInTheNameOfAKeyIsReadAgain: the header says which key opens it, and that is
+// not authenticated before there is one.
+func TestDamageInTheNameOfAKeyIsReadAgain(t *testing.T) {
+	f, kr := newFakeS3(t), newKeyring(t)
+	damage := false
+	s := newStore(t, newClient("http://s3.test", doer(func(r *http.Request) (*http.Response, error) {
+		res, err := (&faulty{handler: f, at: -1}).Do(r)
+		if err == nil && damage && r.Method == http.MethodGet {
+			damage = false
+			b, _ := io.ReadAll(res.Body)
+			res.Body = io.NopCloser(bytes.NewReader(bytes.Replace(b, []byte("default"), []byte("degault"), 1)))
+		}
+		return res, err
+	}), "AKIDTEST", strings.Repeat("s", 40)), kr, Options{})
+	put(t, s, "k", "data")
+	rotate(t, s)
+	for _, read := range []func() error{
+		func() error { _, err := s.Get(t.Context(), "k"); return err },
+		func() error { _, err := s.Stat(t.Context(), "k"); return err },
+		func() error { _, err := s.Open(t.Context(), "k"); return err },
+		func() error { _, err := s.Rewrap(t.Context(), "k"); return err },
+	} {
+		damage = true
+		if err := read(); err != nil || damage {
+			t.Errorf("damaged %t: %v", !damage, err)
+		}
+	}
+}
+
 func TestCacheOfAnotherStoreIsNotServed(t *testing.T) {
 	f, kr := newFakeS3(t), newKeyring(t)
 	cache := openCache(t, t.TempDir(), kr)
@@ -195,21 +242,41 @@ func TestEntryWithoutReadableInfoIsAMiss(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad := diskcache.Meta{Version: i.ETag, Blob: append(bytes.Clone(s.mark), 2, 2, 9)}
-	if err := s.cache.Put("k", diskcache.NewView([]byte("x")), bad, s.cache.Fence("k")); err != nil {
-		t.Fatal(err)
+	good := i.entry(s.mark)
+	for _, bad := range []func(*diskcache.Meta){
+		func(m *diskcache.Meta) { m.Version = i.ETag },
+		func(m *diskcache.Meta) { m.Version = "" },
+		func(m *diskcache.Meta) { m.Version += "x" },
+		func(m *diskcache.Meta) { m.Version = strings.TrimSuffix(m.Version, m.Version[len(m.Version)-1:]) },
+		func(m *diskcache.Meta) {
+			m.Version = strings.Replace(m.Version, s.mark, strings.Repeat("m", len(s.mark)), 1)
+		},
+		func(m *diskcache.Meta) { m.Group = "" },
+		func(m *diskcache.Meta) { m.Group = "default" },
+		func(m *diskcache.Meta) { m.Group = "default/99999999999" },
+		func(m *diskcache.Meta) { m.Blob = []byte{2, 2, 9} },
+		func(m *diskcache.Meta) { m.Blob = []byte{200, 1, 1, 'a', 1, 'b'} },
+		func(m *diskcache.Meta) { m.Blob = append(m.Blob, 0) },
+		func(m *diskcache.Meta) { m.Blob = bytes.Repeat([]byte{0xff}, 20) },
+	} {
+		meta := good
+		meta.Blob = bytes.Clone(good.Blob)
+		bad(&meta)
+		if err := s.cache.Put("k", diskcache.NewView([]byte("x")), meta, s.cache.Fence("k")); err != nil {
+			t.Fatal(err)
+		}
+		f.requests()
+		if o := mustGet(t, s, "k", "x"); o.Metadata["type"] != "MR" {
+			t.Errorf("%+v", o.Info)
+		}
+		mustAsk(t, f, "GET k")
+		settled(s)
 	}
-	f.requests()
-	if o := mustGet(t, s, "k", "x"); o.Metadata["type"] != "MR" {
-		t.Errorf("%+v", o.Info)
-	}
-	mustAsk(t, f, "GET k")
 }
 
 func TestViewHoldsWhatItCounts(t *testing.T) {
-	s, _ := cachedStore(t, Options{})
 	for _, n := range []int{1, 600, 1<<20 + 1, 3 << 20} {
-		b, err := s.readAll(struct{ io.Reader }{strings.NewReader(strings.Repeat("x", n))}, 0)
+		b, err := readAll(struct{ io.Reader }{strings.NewReader(strings.Repeat("x", n))}, 0, 4<<20)
 		if err != nil || len(b) != n || cap(b) > n+n/4+bytes.MinRead {
 			t.Errorf("%d bytes keep %d in memory, %v", n, cap(b), err)
 		}

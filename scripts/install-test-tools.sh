@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the full test suite needs and this machine lacks: a C compiler (for
 # the race detector), git, Python, MariaDB and the zstd command from Debian's
-# packages; versitygw, the linters, two Python packages and moto in .tools. Does
+# packages; versitygw, the linters, five Python packages and moto in .tools. Does
 # nothing where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,10 +27,11 @@ if [ ${#packages[@]} -gt 0 ]; then
 	$as_root apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
-# For the decoder in testdata/interop, and for Django's cache, a peer in bench.
+# For the decoder in testdata/interop, and for the peers in bench: Django's cache, and
+# what stores objects by boto3.
 python=$PWD/.tools/python
-if ! PYTHONPATH=$python python3 -c 'import cryptography, zstandard, django, Crypto' 2>/dev/null; then
-	python3 -m pip install -q --root-user-action=ignore --upgrade --target "$python" cryptography zstandard django pycryptodome
+if ! PYTHONPATH=$python python3 -c 'import cryptography, zstandard, django, Crypto, boto3' 2>/dev/null; then
+	python3 -m pip install -q --root-user-action=ignore --upgrade --target "$python" cryptography zstandard django pycryptodome boto3
 fi
 
 # AWS's control APIs and KMS. In a folder of its own: its hundred dependencies must

@@ -10,7 +10,7 @@ if [ -n "$unformatted" ]; then
 	echo "gofmt would change: $unformatted" >&2
 	exit 1
 fi
-for module in . examples bench; do
+for module in . examples bench s3store/s3test/embedded; do
 	echo "lint $module"
 	go -C $module vet ./...
 	(cd $module && staticcheck ./...)
