@@ -17,11 +17,11 @@ lint:
 	scripts/lint.sh
 
 unit:
-	go test -race -count=1 ./...
+	go test -race -count=1 -timeout 40m ./...
 
 # What seals and opens must do so where only approved cryptography is allowed.
 fips:
-	GODEBUG=fips140=only go test -count=1 ./envelope/... ./diskcache/... ./dbfailover/...
+	GODEBUG=fips140=only go test -count=1 -timeout 40m ./envelope/... ./diskcache/... ./dbfailover/...
 
 # Nested modules are never entered by ./... at the root.
 modules:

@@ -135,13 +135,21 @@ func saveScan(ctx context.Context, store *s3store.Store, id string, scan io.Read
 	return err
 }
 
-func openDatabase(roots *x509.CertPool, password func(context.Context) (string, error)) (*sql.DB, error) {
+func openDatabase(
+	roots *x509.CertPool, password func(context.Context) (string, error),
+	monitorCredentials func(context.Context, dbfailover.Server) (dbfailover.Credentials, error),
+) (*sql.DB, error) {
 	connector, err := dbfailover.New(dbfailover.Config{
 		Primary:   dbfailover.Server{Addr: "db-a.internal:3306"},
 		Secondary: dbfailover.Server{Addr: "db-b.internal:3306"},
 		Database:  "clinic",
 		TLS:       &tls.Config{RootCAs: roots},
-		Topology:  dbfailover.Independent,
+		Topology:  dbfailover.Replicated,
+		App: dbfailover.App{
+			Name: "clinic", User: "clinic", Schemas: []string{"clinic"},
+			Folder:  "/var/lib/clinic", // keeps the epoch
+			Monitor: monitorCredentials,
+		},
 		Credentials: func(ctx context.Context, _ dbfailover.Server) (dbfailover.Credentials, error) {
 			secret, err := password(ctx)
 			return dbfailover.Credentials{User: "clinic", Password: dbfailover.NewPassword(secret)}, err

@@ -15,6 +15,7 @@ type hand struct {
 
 var (
 	errThreads = errors.New("dbfailover: threads of the application are still running there")
+	errStale   = errors.New("dbfailover: what the move was decided on is out of date")
 	errBehind  = errors.New("dbfailover: replication did not catch up in time")
 )
 
@@ -172,6 +173,12 @@ func (h *hand) limit(t *task) time.Duration {
 func (h *hand) withoutOld(ctx context.Context, t *task, o outcome, err error) outcome {
 	if !t.force && (t.planned || !t.hopeless || present(err)) {
 		o.err = fmt.Errorf("dbfailover: the %v server could not be fenced: %w", t.to.other(), err)
+		return o
+	}
+	// A process that was stopped in between decides on news of yesterday: the old server
+	// may be back and in use.
+	if time.Since(t.began) > h.timing.act+h.timing.timeout {
+		o.err = errStale
 		return o
 	}
 	o.err = h.promote(ctx, t, true)

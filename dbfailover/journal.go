@@ -44,6 +44,10 @@ func forgetEntry() entry {
 	return entry{slog.LevelError, "dbfailover: the epoch could not be kept on disk", nil}
 }
 
+func wrongEntry(r Role, what string) entry {
+	return entry{slog.LevelError, "dbfailover: the account cannot be fenced", []any{"server", r.String(), "reason", what}}
+}
+
 // note logs what became of a task; c.mu is held.
 func (c *Connector) note(t *task, o outcome) {
 	e := entry{slog.LevelInfo, "dbfailover: task done", []any{

@@ -79,7 +79,7 @@ func TestAutocommitWriteThatWasCutOffIsUnknown(t *testing.T) {
 			done <- err
 		}()
 		eventually(t, "the statement runs", func() bool {
-			return count(t, d.pair.Servers[0], fmt.Sprintf("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID=%d AND INFO LIKE '%%SLEEP%%'", id)) == 1
+			return count(t, d.pair.Servers[0], fmt.Sprintf("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID=%d AND STATE='User sleep'", id)) == 1
 		})
 		d.pair.Servers[0].SQL(fmt.Sprintf("KILL %d", id))
 		return <-done

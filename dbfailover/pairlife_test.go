@@ -117,3 +117,14 @@ func TestManySwitchesLeakNothing(t *testing.T) {
 		})
 	}
 }
+
+func TestAccountWithTooManyRightsOnAServerThatWasAwayRaisesAnAlarm(t *testing.T) {
+	d := newDuo(t, testbed.Options{})
+	d.pair.Servers[1].SQL("SET sql_log_bin=0", "GRANT SUPER ON *.* TO north_app@'127.0.0.1'")
+	d.pair.Servers[1].Kill() // so that New cannot ask it
+	a := d.node(t, "north", "a", Fast)
+	d.pair.Servers[1].Start()
+	eventually(t, "the alarm", func() bool {
+		return strings.Contains(strings.Join(a.c.Status().Alarms, "; "), "SUPER")
+	})
+}

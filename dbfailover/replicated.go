@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,7 +16,8 @@ type replicated struct {
 	pair     *pair
 	hand     hand
 	canaries [2]station
-	kept     memory // as it is on disk
+	kept     memory      // as it is on disk
+	wrong    [2][]string // what must not be, found after New
 
 	keeping sync.Mutex // held while the file is written
 }
@@ -51,7 +53,7 @@ func newMonitor(cfg *Config, role Role) (*endpoint, error) {
 }
 
 // inspect asks both servers what is wrong with the application's account. A server
-// that cannot be asked is asked by the checks later.
+// that cannot be asked now is asked when it can be, see sing.
 func (r *replicated) inspect(limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -59,7 +61,7 @@ func (r *replicated) inspect(limit time.Duration) error {
 	var found [2]error
 	for role, s := range r.hand.stations {
 		work.Go(func() {
-			list, err := s.(*server).refusals(ctx)
+			list, err := s.refusals(ctx)
 			if err == nil && len(list) > 0 {
 				found[role] = fmt.Errorf("dbfailover: on the %v server this cannot be fenced: %s", Role(role), list[0])
 			}
@@ -113,6 +115,7 @@ func (c *Connector) handle(ctx context.Context) {
 // sing writes canaries to one server until ctx ends.
 func (c *Connector) sing(ctx context.Context, role Role) {
 	s, beat := c.replicated.canaries[role], uint64(time.Now().UnixMilli())
+	var inspected time.Time
 	defer s.leave()
 	for {
 		began := time.Now()
@@ -127,12 +130,37 @@ func (c *Connector) sing(ctx context.Context, role Role) {
 		c.apply(c.replicated.pair.beat(role, err == nil, cannotWrite(err), began, time.Now()))
 		c.mu.Unlock()
 		c.flush()
+		if err == nil && time.Since(inspected) > inspectEvery {
+			inspected = time.Now()
+			c.inspect(ctx, role, s)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(c.timing.beat):
 		}
 	}
+}
+
+// inspectEvery is how often a server is asked what its account may do: rights can be
+// granted after New has looked.
+const inspectEvery = time.Minute
+
+// inspect raises an alarm where New would have refused.
+func (c *Connector) inspect(ctx context.Context, role Role, s station) {
+	limited, cancel := context.WithTimeout(ctx, c.timing.act)
+	defer cancel()
+	list, err := s.refusals(limited)
+	if err != nil {
+		return // the checks have it too
+	}
+	c.mu.Lock()
+	if len(list) > 0 && !slices.Equal(list, c.replicated.wrong[role]) {
+		c.pending = append(c.pending, wrongEntry(role, list[0]))
+	}
+	c.replicated.wrong[role] = list
+	c.mu.Unlock()
+	c.flush()
 }
 
 // cannotWrite says whether a canary failed for the server's sake.

@@ -15,7 +15,7 @@ func schedules() uint64 {
 	if n, err := strconv.ParseUint(os.Getenv("DBFAILOVER_SCHEDULES"), 10, 64); err == nil {
 		return n
 	}
-	return 150
+	return 40
 }
 
 // faults is what a schedule may do.

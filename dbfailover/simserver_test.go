@@ -20,7 +20,6 @@ type simWorld struct {
 	feed    [2]bool // feed[i]: server i receives from the other
 	commits []simCommit
 	changed chan struct{} // closed, and replaced, when a server stops or goes on
-	fault   string        // what broke a rule, if anything
 }
 
 // simEntry is one transaction in a server's own log.
@@ -345,6 +344,8 @@ func (l *simLink) lift(ctx context.Context) error {
 func (l *simLink) beat(ctx context.Context, _ uint64) error {
 	return l.do(ctx, func(s *simServer) error { s.own = append(s.own, simEntry{node: l.node}); return nil })
 }
+
+func (l *simLink) refusals(context.Context) ([]string, error) { return nil, nil }
 
 func (l *simLink) leave() {}
 

@@ -95,11 +95,6 @@ func (s State) undecided() bool { return s == StateInit || s == StateSuspect }
 // uncertain says whether a failed server is being found out about.
 func (s State) uncertain() bool { return s.undecided() || s == StateDown }
 
-// waiting says whether new connections wait.
-func (s State) waiting() bool {
-	return s.undecided() || s == StatePromoting || s == StateDraining
-}
-
 // Transition is one change of state.
 type Transition struct {
 	From, To State

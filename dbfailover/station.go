@@ -33,6 +33,8 @@ type station interface {
 	lift(ctx context.Context) error
 	// beat writes the canary.
 	beat(ctx context.Context, n uint64) error
+	// refusals lists what is wrong with the application's account.
+	refusals(ctx context.Context) ([]string, error)
 	// leave gives up connections.
 	leave()
 }
@@ -195,7 +197,6 @@ func (s *server) beat(ctx context.Context, n uint64) error {
 	return err
 }
 
-// refusals lists what the script's check finds wrong with the account.
 func (s *server) refusals(ctx context.Context) (list []string, err error) {
 	t, err := s.call(ctx, "CALL hipaakit.check_"+s.app.Name+"()")
 	for _, row := range t.rows {

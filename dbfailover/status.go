@@ -124,6 +124,9 @@ func (r *replicated) describe(s *Status, now time.Time) {
 		s.Alarms = append(s.Alarms, "another application has the same writer: one server carries both")
 	}
 	for _, role := range []Role{Primary, Secondary} {
+		for _, what := range r.wrong[role] {
+			s.Alarms = append(s.Alarms, role.String()+": this cannot be fenced: "+what)
+		}
 		for _, alarm := range p.alarms(role, now) {
 			s.Alarms = append(s.Alarms, role.String()+": "+alarm)
 		}

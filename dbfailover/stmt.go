@@ -11,7 +11,7 @@ type driverStmt interface {
 	driver.StmtExecContext
 	driver.StmtQueryContext
 	driver.NamedValueChecker
-	driver.ColumnConverter
+	ColumnConverter(index int) driver.ValueConverter
 }
 
 // stmt is the driver's prepared statement with an error that can be read. database/sql

@@ -42,6 +42,7 @@ type task struct {
 	// hopeless: the other server has been dead for a while, so a short try is enough.
 	hopeless bool
 	reason   string
+	began    time.Time
 	// answer is what the operator waits for.
 	answer chan error
 }
@@ -64,7 +65,7 @@ func (p *pair) next(now time.Time) (*task, []Transition) {
 	if t == nil {
 		return nil, nil
 	}
-	t.from, p.task = p.highest, t
+	t.from, t.began, p.task = p.highest, now, t
 	if t.kind != taskMove {
 		return t, nil
 	}

@@ -61,11 +61,6 @@ func (n *webNode) start(t testing.TB) {
 
 func (n *webNode) stop() { _ = n.db.Close() }
 
-func (n *webNode) restart(t testing.TB) {
-	n.stop()
-	n.start(t)
-}
-
 // reaches waits for a state and an epoch.
 func (n *webNode) reaches(t testing.TB, state State, epoch uint64) {
 	t.Helper()
