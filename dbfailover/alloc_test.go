@@ -12,7 +12,17 @@ type idle struct{ driverConn }
 
 type idleStmt struct{ driverStmt }
 
-var theIdleStmt = &idleStmt{}
+type idleTx struct{}
+
+var (
+	theIdleStmt           = &idleStmt{}
+	theIdleTx   driver.Tx = idleTx{}
+)
+
+func (idleTx) Commit() error   { return nil }
+func (idleTx) Rollback() error { return nil }
+
+func (idle) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) { return theIdleTx, nil }
 
 func (idle) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
 	return driver.ResultNoRows, nil
@@ -30,9 +40,14 @@ func idleConn() *conn {
 	return &conn{driverConn: idle{}, line: &tracked{}, current: &turn}
 }
 
-// operation is what database/sql does with a connection for one prepared Exec.
+// operation is what database/sql does with a connection for a transaction of two Execs,
+// one of them prepared.
 func operation(c *conn) error {
 	if err := c.ResetSession(context.Background()); err != nil {
+		return err
+	}
+	t, err := c.BeginTx(context.Background(), driver.TxOptions{})
+	if err != nil {
 		return err
 	}
 	s, err := c.PrepareContext(context.Background(), "INSERT INTO a VALUES (?)")
@@ -45,8 +60,11 @@ func operation(c *conn) error {
 	if _, err := c.ExecContext(context.Background(), "DO 1", nil); err != nil {
 		return err
 	}
+	if err := s.Close(); err != nil {
+		return err
+	}
 	c.IsValid()
-	return s.Close()
+	return t.Commit()
 }
 
 func TestWrappingAllocatesNothing(t *testing.T) {

@@ -20,6 +20,7 @@ type conn struct {
 	current *atomic.Uint64
 	inTx    bool  // between BeginTx and its end
 	spare   *stmt // a closed one
+	tx      tx    // of BeginTx: there is one at a time, so its place is used again
 }
 
 func (c *conn) stale() bool { return c.line.epoch != c.current.Load() }
@@ -72,7 +73,8 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 		return nil, c.verdict(before, "SELECT", err)
 	}
 	c.inTx = true
-	return &tx{Tx: t, conn: c}, nil
+	c.tx = tx{Tx: t, conn: c}
+	return &c.tx, nil
 }
 
 // Begin is BeginTx for callers of the old interface.
