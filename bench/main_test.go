@@ -152,7 +152,7 @@ func checkGoals(t *testing.T, results []result) {
 
 func TestOnlyAndDataAreChecked(t *testing.T) {
 	for what, c := range map[string]struct{ only, data string }{
-		"there are": {only: "cache"}, "is not absolute": {data: "../data"}, "holds no data": {data: t.TempDir()}, "no such file": {data: "/nowhere/at/all"},
+		"there are": {only: "cache"}, "is not absolute": {data: "../data"}, "holds no data": {only: "envelope", data: t.TempDir()}, "no such file": {only: "envelope", data: "/nowhere/at/all"},
 	} {
 		b := bench{plan: tiny, data: c.data}
 		if err := b.run(c.only, "", &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), what) {

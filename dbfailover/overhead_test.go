@@ -15,21 +15,21 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// idleDriver is a driver that does nothing but exchange a packet for each operation,
+// hollowDriver is a driver that does nothing but exchange a packet for each operation,
 // with a network that does nothing at all. What is left is database/sql and, around
 // half of them, ours.
-type idleDriver struct {
+type hollowDriver struct {
 	wrapped bool
 	turn    atomic.Uint64
 	all     *sockets
 }
 
-func (d *idleDriver) Driver() driver.Driver { return &mysql.MySQLDriver{} }
+func (d *hollowDriver) Driver() driver.Driver { return &mysql.MySQLDriver{} }
 
-func (d *idleDriver) Connect(context.Context) (driver.Conn, error) {
+func (d *hollowDriver) Connect(context.Context) (driver.Conn, error) {
 	raw := nowhere{}
 	if !d.wrapped {
-		return &idleConn{wire: raw}, nil
+		return &hollowConn{wire: raw}, nil
 	}
 	// The same layers as in Connector.open: greeting, descriptor, socket.
 	first := &greeted{Conn: raw, past: true}
@@ -37,7 +37,7 @@ func (d *idleDriver) Connect(context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{driverConn: &idleConn{wire: line.wrap()}, line: line, current: &d.turn}, nil
+	return &conn{driverConn: &hollowConn{wire: line.wrap()}, line: line, current: &d.turn}, nil
 }
 
 // nowhere takes and gives everything at once.
@@ -47,16 +47,16 @@ func (nowhere) Read(b []byte) (int, error)  { return len(b), nil }
 func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
 func (nowhere) Close() error                { return nil }
 
-// idleConn is everything the real driver's connections are. It makes no garbage of
+// hollowConn is everything the real driver's connections are. It makes no garbage of
 // its own, so what is counted is not its.
-type idleConn struct {
+type hollowConn struct {
 	wire    net.Conn
 	request [16]byte
 	reply   [16]byte
-	rows    idleRows
+	rows    hollowRows
 }
 
-func (c *idleConn) trip() error {
+func (c *hollowConn) trip() error {
 	if _, err := c.wire.Write(c.request[:]); err != nil {
 		return err
 	}
@@ -64,83 +64,83 @@ func (c *idleConn) trip() error {
 	return err
 }
 
-func (c *idleConn) Ping(context.Context) error               { return c.trip() }
-func (c *idleConn) Close() error                             { return c.wire.Close() }
-func (c *idleConn) ResetSession(context.Context) error       { return nil }
-func (c *idleConn) IsValid() bool                            { return true }
-func (c *idleConn) CheckNamedValue(*driver.NamedValue) error { return nil }
-func (c *idleConn) Begin() (driver.Tx, error)                { return c, c.trip() }
-func (c *idleConn) Commit() error                            { return c.trip() }
-func (c *idleConn) Rollback() error                          { return c.trip() }
-func (c *idleConn) Prepare(string) (driver.Stmt, error)      { return (*idleStmt)(c), c.trip() }
-func (c *idleConn) LastInsertId() (int64, error)             { return 0, nil }
-func (c *idleConn) RowsAffected() (int64, error)             { return 1, nil }
-func (c *idleConn) Exec(string, []driver.Value) (driver.Result, error) {
+func (c *hollowConn) Ping(context.Context) error               { return c.trip() }
+func (c *hollowConn) Close() error                             { return c.wire.Close() }
+func (c *hollowConn) ResetSession(context.Context) error       { return nil }
+func (c *hollowConn) IsValid() bool                            { return true }
+func (c *hollowConn) CheckNamedValue(*driver.NamedValue) error { return nil }
+func (c *hollowConn) Begin() (driver.Tx, error)                { return c, c.trip() }
+func (c *hollowConn) Commit() error                            { return c.trip() }
+func (c *hollowConn) Rollback() error                          { return c.trip() }
+func (c *hollowConn) Prepare(string) (driver.Stmt, error)      { return (*hollowStmt)(c), c.trip() }
+func (c *hollowConn) LastInsertId() (int64, error)             { return 0, nil }
+func (c *hollowConn) RowsAffected() (int64, error)             { return 1, nil }
+func (c *hollowConn) Exec(string, []driver.Value) (driver.Result, error) {
 	return c, c.trip()
 }
-func (c *idleConn) Query(string, []driver.Value) (driver.Rows, error) {
+func (c *hollowConn) Query(string, []driver.Value) (driver.Rows, error) {
 	return c.result(), c.trip()
 }
-func (c *idleConn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) {
+func (c *hollowConn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) {
 	return c, c.trip()
 }
-func (c *idleConn) PrepareContext(context.Context, string) (driver.Stmt, error) {
-	return (*idleStmt)(c), c.trip()
+func (c *hollowConn) PrepareContext(context.Context, string) (driver.Stmt, error) {
+	return (*hollowStmt)(c), c.trip()
 }
-func (c *idleConn) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+func (c *hollowConn) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
 	return c, c.trip()
 }
-func (c *idleConn) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+func (c *hollowConn) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
 	return c.result(), c.trip()
 }
-func (c *idleConn) result() driver.Rows {
+func (c *hollowConn) result() driver.Rows {
 	c.rows = 1
 	return &c.rows
 }
 
-// idleStmt is a prepared statement of the same connection.
-type idleStmt idleConn
+// hollowStmt is a prepared statement of the same connection.
+type hollowStmt hollowConn
 
-func (s *idleStmt) Close() error                             { return nil }
-func (s *idleStmt) NumInput() int                            { return -1 }
-func (s *idleStmt) CheckNamedValue(*driver.NamedValue) error { return nil }
-func (s *idleStmt) ColumnConverter(int) driver.ValueConverter {
+func (s *hollowStmt) Close() error                             { return nil }
+func (s *hollowStmt) NumInput() int                            { return -1 }
+func (s *hollowStmt) CheckNamedValue(*driver.NamedValue) error { return nil }
+func (s *hollowStmt) ColumnConverter(int) driver.ValueConverter {
 	return driver.DefaultParameterConverter
 }
-func (s *idleStmt) Exec([]driver.Value) (driver.Result, error) {
-	return (*idleConn)(s), (*idleConn)(s).trip()
+func (s *hollowStmt) Exec([]driver.Value) (driver.Result, error) {
+	return (*hollowConn)(s), (*hollowConn)(s).trip()
 }
-func (s *idleStmt) Query([]driver.Value) (driver.Rows, error) {
-	return (*idleConn)(s).result(), (*idleConn)(s).trip()
+func (s *hollowStmt) Query([]driver.Value) (driver.Rows, error) {
+	return (*hollowConn)(s).result(), (*hollowConn)(s).trip()
 }
-func (s *idleStmt) ExecContext(context.Context, []driver.NamedValue) (driver.Result, error) {
-	return (*idleConn)(s), (*idleConn)(s).trip()
+func (s *hollowStmt) ExecContext(context.Context, []driver.NamedValue) (driver.Result, error) {
+	return (*hollowConn)(s), (*hollowConn)(s).trip()
 }
-func (s *idleStmt) QueryContext(context.Context, []driver.NamedValue) (driver.Rows, error) {
-	return (*idleConn)(s).result(), (*idleConn)(s).trip()
+func (s *hollowStmt) QueryContext(context.Context, []driver.NamedValue) (driver.Rows, error) {
+	return (*hollowConn)(s).result(), (*hollowConn)(s).trip()
 }
 
-// idleRows is how many rows are left, of one column.
-type idleRows int
+// hollowRows is how many rows are left, of one column.
+type hollowRows int
 
-func (r *idleRows) Columns() []string { return idleColumns }
-func (r *idleRows) Close() error      { return nil }
-func (r *idleRows) Next(dest []driver.Value) error {
+func (r *hollowRows) Columns() []string { return hollowColumns }
+func (r *hollowRows) Close() error      { return nil }
+func (r *hollowRows) Next(dest []driver.Value) error {
 	if *r == 0 {
 		return io.EOF
 	}
 	*r--
-	dest[0] = idleValue
+	dest[0] = hollowValue
 	return nil
 }
 
 var (
-	idleColumns              = []string{"x"}
-	idleValue   driver.Value = int64(7) // made an interface once
+	hollowColumns              = []string{"x"}
+	hollowValue   driver.Value = int64(7) // made an interface once
 )
 
-// idleOps are the operations of an application, each on a pool of one connection.
-func idleOps(b testing.TB, db *sql.DB) map[string]func() error {
+// hollowOps are the operations of an application, each on a pool of one connection.
+func hollowOps(b testing.TB, db *sql.DB) map[string]func() error {
 	b.Helper()
 	ctx := context.Background()
 	prepared, err := db.PrepareContext(ctx, "SELECT x")
@@ -165,24 +165,24 @@ func idleOps(b testing.TB, db *sql.DB) map[string]func() error {
 	}
 }
 
-var idleNames = []string{"ping", "exec", "query", "prepared", "transaction"}
+var hollowNames = []string{"ping", "exec", "query", "prepared", "transaction"}
 
-// idlePair returns the operations through the bare driver and through ours.
-func idlePair(b testing.TB) (both [2]map[string]func() error) {
+// hollowPair returns the operations through the bare driver and through ours.
+func hollowPair(b testing.TB) (both [2]map[string]func() error) {
 	b.Helper()
 	for i := range both {
-		db := sql.OpenDB(&idleDriver{wrapped: i == 1, all: newSockets(func(Role) {})})
+		db := sql.OpenDB(&hollowDriver{wrapped: i == 1, all: newSockets(func(Role) {})})
 		db.SetMaxOpenConns(1)
 		b.Cleanup(func() { _ = db.Close() })
-		both[i] = idleOps(b, db)
+		both[i] = hollowOps(b, db)
 	}
 	return both
 }
 
 // What the wrapping adds to the driver's garbage is none.
-func TestWrappingAllocatesNothing(t *testing.T) {
-	both := idlePair(t)
-	for _, name := range idleNames {
+func TestPoolWithUsAllocatesNoMore(t *testing.T) {
+	both := hollowPair(t)
+	for _, name := range hollowNames {
 		var allocs [2]float64
 		for i, ops := range both {
 			allocs[i] = testing.AllocsPerRun(500, func() {
@@ -200,9 +200,9 @@ func TestWrappingAllocatesNothing(t *testing.T) {
 // BenchmarkOverhead times each operation with and without us in turns, so that whatever
 // else the machine does meets both. Command bench reads its metrics.
 func BenchmarkOverhead(b *testing.B) {
-	for _, name := range idleNames {
+	for _, name := range hollowNames {
 		b.Run(name, func(b *testing.B) {
-			both := idlePair(b)
+			both := hollowPair(b)
 			const chunk = 500
 			var times [2][]float64
 			var allocs [2]uint64
