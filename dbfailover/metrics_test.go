@@ -165,6 +165,11 @@ func TestEveryStateIsCountedFromTheStart(t *testing.T) {
 			}
 		}
 	}
+	for key := range e.samples {
+		if strings.Contains(key, "checked_timestamp") || strings.Contains(key, "check_duration") {
+			t.Errorf("%s, and nothing was checked", key)
+		}
+	}
 	if states != int(StateFrozen)+1 {
 		t.Errorf("there are %d states, and StateFrozen is not the last", states)
 	}
