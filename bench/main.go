@@ -28,15 +28,16 @@ import (
 
 // suites are the measured packages by name.
 var suites = map[string]func(*bench) error{
-	"diskcache": diskcacheSuite,
-	"envelope":  envelopeSuite,
-	"s3store":   s3storeSuite,
+	"dbfailover": dbfailoverSuite,
+	"diskcache":  diskcacheSuite,
+	"envelope":   envelopeSuite,
+	"s3store":    s3storeSuite,
 }
 
 func main() {
 	b := bench{plan: full, progress: os.Stderr}
 	only := flag.String("only", "", "comma-separated `packages` to measure (default: all of "+known()+")")
-	quick := flag.Bool("quick", false, "fewer and shorter rounds, fewer sizes: done within 90 seconds for envelope, and three minutes for diskcache")
+	quick := flag.Bool("quick", false, "fewer and shorter rounds, fewer sizes: done within 90 seconds for envelope, and three minutes each for diskcache and dbfailover")
 	flag.StringVar(&b.data, "data", "", "absolute path of a `folder` of files to measure with, or of folders, one for each kind of data (default: made here)")
 	jsonFile := flag.String("json", "", "write the results to this `file` as well")
 	flag.StringVar(&b.picture, "picture", "", "draw what an operation of the cache costs by the number of its entries, as SVG, into this `file`")

@@ -40,7 +40,7 @@ type result struct {
 // better is how many times better ours is than the peer: faster, smaller, with
 // more gain, or more hits.
 func (r result) better(peer string) float64 {
-	if r.Unit == gain || r.Unit == smaller || r.Unit == hits {
+	if r.Unit == gain || r.Unit == smaller || r.Unit == hits || r.Unit == perSecond {
 		return r.Ours / r.Peers[peer]
 	}
 	return r.Peers[peer] / r.Ours
