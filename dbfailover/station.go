@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -37,7 +38,7 @@ type station interface {
 	beat(ctx context.Context, n uint64) error
 	// refusals lists what is wrong with the application's account.
 	refusals(ctx context.Context) ([]string, error)
-	// leave gives up connections.
+	// leave gives up connections, and waits for what is still being killed.
 	leave()
 }
 
@@ -60,6 +61,7 @@ type server struct {
 	raw     net.Conn
 	session string // its number on the server
 	trail   trail
+	killing sync.WaitGroup
 }
 
 // open logs in, or uses the connection that is there.
@@ -67,7 +69,7 @@ func (s *server) open(ctx context.Context) (driverConn, error) {
 	if s.conn != nil && s.conn.IsValid() && s.conn.ResetSession(ctx) == nil {
 		return s.conn, nil
 	}
-	s.leave()
+	s.hangUp()
 	conn, err := s.end.relogin(ctx, func(c Credentials) (driverConn, error) {
 		return s.end.login(ctx, c, func(raw net.Conn) (net.Conn, error) {
 			s.raw = raw
@@ -84,8 +86,13 @@ func (s *server) open(ctx context.Context) (driverConn, error) {
 	return conn, nil
 }
 
-// leave says goodbye without waiting for a server that does not listen.
 func (s *server) leave() {
+	s.hangUp()
+	s.killing.Wait()
+}
+
+// hangUp says goodbye without waiting for a server that does not listen.
+func (s *server) hangUp() {
 	line{conn: s.conn, raw: s.raw}.close()
 	s.conn, s.raw, s.session = nil, nil, ""
 }
@@ -101,22 +108,25 @@ func (s *server) call(ctx context.Context, query string, args ...any) (table, er
 	t, err := ask(ctx, conn, query, args...)
 	if err != nil {
 		session := s.session
-		s.leave()
+		s.hangUp()
 		if ctx.Err() != nil && session != "" {
-			s.kill(session)
+			s.killing.Go(func() { s.kill(session) })
 		}
 	}
 	return t, err
 }
 
-// killTime bounds one attempt to kill a call that did not end.
-const killTime = 250 * time.Millisecond
+// killTime bounds one attempt to kill a call that did not end. A server that is silent
+// takes all of it, and nobody waits for that: a failover from a stopped server would
+// last a third longer.
+const killTime = time.Second
 
 func (s *server) kill(session string) {
 	ctx, cancel := context.WithTimeout(context.Background(), killTime)
 	defer cancel()
-	defer s.leave()
-	if conn, err := s.open(ctx); err == nil {
+	other := server{end: s.end, app: s.app}
+	defer other.hangUp()
+	if conn, err := other.open(ctx); err == nil {
 		_, _ = ask(ctx, conn, "KILL "+session)
 	}
 }
@@ -175,7 +185,7 @@ func (s *server) tail(ctx context.Context, since string) (string, error) {
 	}
 	id, err := ask(ctx, conn, "SELECT @@server_id")
 	if err != nil || len(id.rows) != 1 {
-		s.leave()
+		s.hangUp()
 		return "", fmt.Errorf("dbfailover: server id: %w", err)
 	}
 	n, err := strconv.ParseUint(id.rows[0][0], 10, 32)
@@ -184,7 +194,7 @@ func (s *server) tail(ctx context.Context, since string) (string, error) {
 	}
 	found, err := s.trail.find(ctx, conn, uint32(n), since, s.app.Schemas)
 	if err != nil && !errors.Is(err, errReading) {
-		s.leave()
+		s.hangUp()
 	}
 	return found, err
 }
