@@ -72,6 +72,8 @@
 //     committed, it may run again; [ErrCommitUnknown], it was sent and may have been
 //     committed: COMMIT, writes outside of a transaction, DDL, CALL. [RunTx] repeats
 //     what is safe and nothing else.
+//   - [Connector.Handler] shows state, checks, replication, connections and transitions as
+//     HTML, JSON and Prometheus text. It reads and changes nothing.
 //
 // # What it does not promise
 //
