@@ -104,6 +104,10 @@ func (p *pair) learn(r result) {
 	if !s.feed.gated {
 		eye.resumed = 0
 	}
+	// Another node's fence worked where this one's did not, and nobody asks again.
+	if s.locked && s.top.number >= p.highest.number {
+		eye.defied = 0
+	}
 	p.witness.look(p, r)
 }
 
