@@ -67,8 +67,8 @@ func (h *hand) do(ctx context.Context, call func(context.Context) error) error {
 // fence tells a server that it is not the writer any more. What it wrote and the other
 // one never got is found first, while nobody can add to it.
 func (h *hand) fence(ctx context.Context, s station, t *task) error {
-	if t.lost {
-		return h.bar(ctx, s, t.epoch, new(tailLost))
+	if found := t.taint(); found != "" {
+		return h.bar(ctx, s, t.epoch, &found)
 	}
 	if !t.judge {
 		return h.bar(ctx, s, t.epoch, nil)
@@ -176,7 +176,9 @@ func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 // has on its own: only Force leads there.
 func (h *hand) record(ctx context.Context, from station, t *task, o *outcome) error {
 	var found *string
-	if t.skipped {
+	if text := t.taint(); text != "" {
+		found = &text
+	} else if t.skipped {
 		text, err := h.tail(ctx, from, t.from.gtid)
 		if err != nil {
 			return err
@@ -219,12 +221,26 @@ func (h *hand) withoutOld(ctx context.Context, t *task, o outcome, err error) ou
 // that has all; only an administrator can mend it.
 const tailLost = "it lacks writes of its own, as after a restore from an old copy: set it up anew from the other server"
 
+// tailPassed taints a server that passed over the tail that Force decided for.
+const tailPassed = "it has passed over the tail of the server that Force opened: copy the schemas from there"
+
+// taint is what is wrong with the server to be fenced, whatever its own log holds.
+func (t *task) taint() string {
+	switch {
+	case t.lost:
+		return tailLost
+	case t.passed:
+		return tailPassed
+	}
+	return ""
+}
+
 // leaveBehind promotes a server that cannot get all that the old one has: the old one
 // is fenced, and its tail judged now, while both can be read.
 func (h *hand) leaveBehind(ctx context.Context, t *task, o outcome) outcome {
 	from, to := h.stations[t.to.other()], h.stations[t.to]
-	found := tailLost
-	if !t.lost {
+	found := t.taint()
+	if found == "" {
 		o.err = h.do(ctx, func(ctx context.Context) error {
 			at, err := t.from.gtid, error(nil)
 			if !t.skipped { // else it has passed over what its position says it has

@@ -12,6 +12,10 @@ import (
 // controlSchema is where the script puts its tables and procedures.
 const controlSchema = "hipaakit"
 
+// controlUser is whose rights they have there. Opened by an unfence, it could be logged in
+// with by anybody: it has no password.
+const controlUser = "hipaakit"
+
 // InitFile is the text of the server's init-file, one statement a line. The first
 // locks every application's account before anybody can connect: a server that comes
 // back does not know what happened while it was away. The second starts replication

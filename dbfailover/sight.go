@@ -9,6 +9,7 @@ type sight struct {
 	at          string // GTID position
 	top         epoch  // the highest row of its own table
 	locked      bool   // the application's account
+	forced      bool   // top is its own, opened by Force although it had a tail
 	judged      uint64 // the epoch for which its tail was last looked for
 	tail        string // what it has and the other never got; it is tainted then
 	quarantined bool   // it ignores the application's schemas

@@ -41,8 +41,10 @@ type task struct {
 	// server wrote since, and has none of it.
 	skipped bool
 	// lost: the server to be fenced misses writes of its own. Where it stands means nothing.
-	lost  bool
-	judge bool // taskFence: the server was a writer before, look for its tail
+	lost bool
+	// passed: the server to be fenced has passed over the tail of the one that Force opens.
+	passed bool
+	judge  bool // taskFence: the server was a writer before, look for its tail
 	// hopeless: the other server has been dead for a while, so a short try is enough.
 	hopeless bool
 	reason   string
@@ -72,6 +74,7 @@ func (p *pair) next(now time.Time) (*task, []Transition) {
 	t.from, t.began, p.task = p.highest, now, t
 	t.skipped = t.kind == taskMove && p.servers[t.to].sight.quarantined
 	t.lost = t.kind == taskMove && p.lost(t.to.other()) || t.kind == taskFence && p.lost(t.to)
+	t.passed = t.kind == taskMove && p.servers[t.to].sight.tail != "" || t.kind == taskFence && p.passed(t.to)
 	if t.kind != taskMove {
 		return t, nil
 	}
@@ -164,12 +167,24 @@ func (p *pair) fenceLower() *task {
 	to := owner.other()
 	s, ok := p.view(to)
 	lost := p.lost(to) && s.tail == ""
-	if !ok || s.id == p.highest.server || s.top.number == p.highest.number && s.locked && !p.unjudged(s) && !lost {
+	if !ok || s.id == p.highest.server || s.top.number == p.highest.number && s.locked && !p.unjudged(s) && !lost && !p.passed(to) {
+		return nil
+	}
+	// A fence ends a quarantine, and only the writer knows whether that is right.
+	if _, both := p.view(owner); !both && s.locked && s.quarantined {
 		return nil
 	}
 	// Without a position all that it ever wrote would be its tail: later, then.
 	judge := s.top.server == s.id && s.top.number < p.highest.number && p.highest.gtid != "" || p.unjudged(s)
 	return &task{kind: taskFence, to: to, epoch: p.highest, judge: judge}
+}
+
+// passed: the writer was opened by Force although it had a tail, and this server has passed
+// over that. Nobody has said so yet: once somebody has, it is judged.
+func (p *pair) passed(to Role) bool {
+	o, ok := p.view(to.other())
+	s, both := p.view(to)
+	return ok && both && o.forced && o.top == p.highest && o.top.server == o.id && s.judged < o.top.number
 }
 
 // unjudged: the server knows the epoch, but had more than the writer when that opened.

@@ -24,8 +24,9 @@ CREATE TABLE IF NOT EXISTS hipaakit.owned (
   PRIMARY KEY (app, schema_name)) ENGINE=InnoDB
 //
 -- Insert-only. Number n says that server may write from now on, having reached gtid.
+-- forced: although it had a tail, which the other server has passed over.
 CREATE TABLE IF NOT EXISTS hipaakit.epoch (
-  app VARCHAR(32), number BIGINT UNSIGNED, server INT UNSIGNED NOT NULL, gtid TEXT NOT NULL,
+  app VARCHAR(32), number BIGINT UNSIGNED, server INT UNSIGNED NOT NULL, gtid TEXT NOT NULL, forced BOOLEAN NOT NULL DEFAULT FALSE,
   at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), PRIMARY KEY (app, number)) ENGINE=InnoDB
 //
 -- Applications whose schemas this server does not take over from the other one, since it
@@ -46,6 +47,10 @@ CREATE TABLE IF NOT EXISTS hipaakit.taint (
 -- which never change; it stays when a taint is repaired.
 CREATE TABLE IF NOT EXISTS hipaakit.judged (
   app VARCHAR(32) PRIMARY KEY, number BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB
+//
+-- Whose tables these are. A server that was set up from a backup of the other one brings
+-- that one's along, and what they say of quarantine and tails is not true of it.
+CREATE TABLE IF NOT EXISTS hipaakit.home (one BOOLEAN PRIMARY KEY, server INT UNSIGNED NOT NULL) ENGINE=InnoDB
 //
 -- Replicated. A web node proves here that it can write; each row is written on one
 -- server only, so the two never conflict.
@@ -155,6 +160,20 @@ BEGIN
   DO RELEASE_LOCK('hipaakit:filter');
 END
 //
+-- Forgets what is another server's.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.settle_in()
+SQL SECURITY DEFINER
+BEGIN
+  IF EXISTS (SELECT 1 FROM hipaakit.home WHERE server <> @@server_id) THEN
+    DELETE FROM hipaakit.quarantine;
+    DELETE FROM hipaakit.taint;
+    DELETE FROM hipaakit.judged;
+  END IF;
+  REPLACE INTO hipaakit.home VALUES (TRUE, @@server_id);
+END
+//
+CALL hipaakit.settle_in()
+//
 -- Called by init-file, before the server accepts connections and before it replicates.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.boot()
 SQL SECURITY DEFINER
@@ -163,6 +182,7 @@ BEGIN
   FOR a IN (SELECT user FROM hipaakit.app) DO
     CALL hipaakit.set_lock(a.user, TRUE);
   END FOR;
+  CALL hipaakit.settle_in();
   CALL hipaakit.refilter();
 END
 //
@@ -193,9 +213,10 @@ SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
     USING (app, number) WHERE o.app <> '{{.App}}' AND o.server = @@server_id),
   @@GLOBAL.rpl_semi_sync_master_wait_point = 'AFTER_SYNC' AND EXISTS (SELECT 1 FROM information_schema.GLOBAL_STATUS
     WHERE VARIABLE_NAME = 'RPL_SEMI_SYNC_MASTER_STATUS' AND VARIABLE_VALUE = 'ON'),
-  IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0)
+  IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0),
+  IFNULL(e.forced, FALSE)
 FROM (SELECT 1) one LEFT JOIN
-  (SELECT number, server, gtid FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE
+  (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE
 //
 -- A write like the application's, through to the disk. A statement in the binary log,
 -- not a row: a row that the other server lacks would stop its replication.
@@ -319,6 +340,7 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.promote_{{.App}}
   p_number BIGINT UNSIGNED, p_quarantine BOOLEAN, p_force BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
+  DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}');
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
@@ -328,11 +350,11 @@ BEGIN
       AND (number > p_number OR number = p_number AND server <> @@server_id)) THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
   END IF;
-  IF NOT p_force AND EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}') THEN
+  IF v_forced AND NOT p_force THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number) THEN
-    IF p_force THEN DELETE FROM hipaakit.taint WHERE app = '{{.App}}'; END IF;
+    DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
     SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
     -- What a server in quarantine has passed over, it does not have, although its
@@ -342,8 +364,8 @@ BEGIN
     SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
     REPLACE INTO hipaakit.gate VALUES ('{{.App}}', p_number);
     SET SESSION sql_log_bin = 0;
-    INSERT INTO hipaakit.epoch (app, number, server, gtid)
-      VALUES ('{{.App}}', p_number, @@server_id, TRIM(LEADING ',' FROM CONCAT(@hipaakit_stood, ',', @@last_gtid)));
+    INSERT INTO hipaakit.epoch (app, number, server, gtid, forced)
+      VALUES ('{{.App}}', p_number, @@server_id, TRIM(LEADING ',' FROM CONCAT(@hipaakit_stood, ',', @@last_gtid)), v_forced);
   END IF;
   CALL hipaakit.set_lock({{.User}}, FALSE);
   DO RELEASE_LOCK('hipaakit:{{.App}}');
