@@ -166,9 +166,13 @@ func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 		}
 		return h.withoutOld(ctx, t, o, err)
 	}
-	if o.err = h.reach(ctx, to, o.epoch.gtid); o.err == nil {
-		o.err = h.promote(ctx, t, &o, false)
+	if o.err = h.reach(ctx, to, o.epoch.gtid); o.err != nil {
+		if t.planned {
+			return o // every node goes on with it once replication has caught up
+		}
+		return h.leaveBehind(ctx, t, o)
 	}
+	o.err = h.promote(ctx, t, &o, false)
 	return o
 }
 

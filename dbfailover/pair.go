@@ -40,6 +40,7 @@ type pair struct {
 	task    *task     // the hand is at it
 	wish    *task     // an operator's, not begun
 	cool    time.Time // no task before
+	trials  trials
 	doubted time.Time // when the last service ended
 	stable  time.Time // since when a failback would be possible
 	witness witness

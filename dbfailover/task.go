@@ -82,6 +82,10 @@ func (p *pair) next(now time.Time) (*task, []Transition) {
 	if t.planned {
 		state = StateDraining
 	}
+	// DOWN fails the application at once: not each vain attempt shall make it wait again.
+	if p.state == StateDown && p.trials.of(t.kind, t.to) >= lasting {
+		return t, nil
+	}
 	from := p.state
 	if from.serving() {
 		p.doubted = now

@@ -98,6 +98,9 @@ func (p *pair) despair(owner Role, now time.Time) []Transition {
 	}
 	if p.failing(owner, now) {
 		why := p.unfit(owner.other(), now)
+		if why == "" && p.trials.of(taskMove, owner.other()) >= lasting {
+			why = "it refuses: " + p.trials.reason
+		}
 		// With nothing against it next moves; under a veto others are served.
 		if why == "" || p.vetoed(now) || waited < p.timing.doubt || p.state == StateDown {
 			return nil
@@ -114,7 +117,8 @@ func (p *pair) despair(owner Role, now time.Time) []Transition {
 func (p *pair) failing(owner Role, now time.Time) bool {
 	h := p.servers[owner]
 	dead := h.failures >= p.timing.fall && now.Sub(p.doubted) >= p.timing.holdOff
-	return dead && p.state.uncertain() || p.stalling(owner, now) || p.lost(owner)
+	// One that lacks writes and is open was opened by a human all the same.
+	return dead && p.state.uncertain() || p.stalling(owner, now) || p.lost(owner) && !p.open(owner)
 }
 
 // complaint says what is wrong with a server.
@@ -155,6 +159,10 @@ func (p *pair) unfit(r Role, now time.Time) string {
 		return "quarantined: it has not taken over the application's writes"
 	case p.twins():
 		return whyTwins
+	case s.readOnly:
+		return "read-only"
+	case s.top.number < p.highest.number:
+		return "has not been told of the epoch" // and may have gone on in an earlier one
 	case p.highest.gtid == "" && p.highest.number > 1 && p.highest.server != s.id:
 		return "the epoch's position is not known, it may lack that"
 	case !covers(s.at, p.highest.gtid):

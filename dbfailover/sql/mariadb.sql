@@ -14,9 +14,11 @@ SET SESSION sql_log_bin=0, sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_Z
 //
 CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4
 //
--- One row for each application.
+-- One row for each application. Every account may take every user-level lock, so the
+-- names of those that procedures take are not to be guessed.
 CREATE TABLE IF NOT EXISTS hipaakit.app (
-  name VARCHAR(32) PRIMARY KEY, user VARCHAR(80) NOT NULL) ENGINE=InnoDB
+  name VARCHAR(32) PRIMARY KEY, user VARCHAR(80) NOT NULL,
+  latch CHAR(40) NOT NULL DEFAULT (LEFT(SHA2(CONCAT_WS(':', UUID(), RAND(), RAND(), SYSDATE(6)), 256), 40))) ENGINE=InnoDB
 //
 -- Whose schemas these are. The pattern is the schema's name as a wild card.
 CREATE TABLE IF NOT EXISTS hipaakit.owned (
@@ -34,9 +36,9 @@ CREATE TABLE IF NOT EXISTS hipaakit.epoch (
 CREATE TABLE IF NOT EXISTS hipaakit.quarantine (
   app VARCHAR(32) PRIMARY KEY, since TEXT NOT NULL DEFAULT '', at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
 //
--- The patterns that this script's procedures have set: those of schemas that an
--- application had before, too.
-CREATE TABLE IF NOT EXISTS hipaakit.ignored (pattern VARCHAR(160) PRIMARY KEY) ENGINE=InnoDB
+-- What this script's procedures have set in the filters: schemas that an application had
+-- before, too.
+CREATE TABLE IF NOT EXISTS hipaakit.ignored (pattern VARCHAR(160) PRIMARY KEY, schema_name VARCHAR(64) NOT NULL) ENGINE=InnoDB
 //
 -- Applications of which this server holds writes that the other one never got.
 CREATE TABLE IF NOT EXISTS hipaakit.taint (
@@ -76,10 +78,14 @@ GRANT SELECT ON mysql.* TO hipaakit@localhost
 //
 GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, TRIGGER ON hipaakit.* TO hipaakit@localhost
 //
+CREATE OR REPLACE DEFINER=hipaakit@localhost FUNCTION hipaakit.latch(p_app VARCHAR(32)) RETURNS CHAR(40)
+READS SQL DATA SQL SECURITY DEFINER
+RETURN (SELECT latch FROM hipaakit.app WHERE name = p_app)
+//
 CREATE OR REPLACE DEFINER=hipaakit@localhost TRIGGER hipaakit.gate_insert BEFORE INSERT ON hipaakit.gate FOR EACH ROW
 BEGIN
   -- The promotion itself comes before its row, and is told by the lock that it holds.
-  IF NOT IFNULL(IS_USED_LOCK(CONCAT('hipaakit:', NEW.app)) = CONNECTION_ID(), FALSE)
+  IF NOT IFNULL(IS_USED_LOCK(hipaakit.latch(NEW.app)) = CONNECTION_ID(), FALSE)
       AND (SELECT IFNULL(MAX(number), 0) FROM hipaakit.epoch WHERE app = NEW.app) < NEW.number THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1644, MESSAGE_TEXT = 'hipaakit gate: this server has not been fenced';
   END IF;
@@ -116,31 +122,34 @@ BEGIN
   UNTIL v_quiet = 2 OR UNIX_TIMESTAMP(SYSDATE(3)) > v_end END REPEAT;
 END
 //
--- Makes the replication filter say what the table quarantine says, and leaves the
--- patterns that others have set alone. Only the applying thread pauses, for
--- milliseconds, and only if it was running: receiving goes on. @hipaakit_stood is where
--- the server stood in that pause.
+-- Makes the replication filters say what the table quarantine says, and leaves what others
+-- have set alone. Two filters, because CREATE PROCEDURE changes no table: it is passed over
+-- by its default schema. Only the applying thread pauses, for milliseconds, and only if it
+-- was running: receiving goes on. @hipaakit_stood is where the server stood in that pause.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.refilter()
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE v_now, v_next TEXT;
+  DECLARE v_tables, v_next_tables, v_schemas, v_next_schemas TEXT;
   DECLARE v_running INT;
-  SET v_now = @@GLOBAL.replicate_wild_ignore_table, v_next = CONCAT(',', v_now, ',');
+  SET v_tables = @@GLOBAL.replicate_wild_ignore_table, v_next_tables = CONCAT(',', v_tables, ',');
+  SET v_schemas = @@GLOBAL.replicate_ignore_db, v_next_schemas = CONCAT(',', v_schemas, ',');
   SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
-  FOR o IN (SELECT pattern FROM hipaakit.owned UNION SELECT pattern FROM hipaakit.ignored) DO
-    SET v_next = REPLACE(v_next, CONCAT(',', o.pattern, ','), ',');
+  FOR o IN (SELECT pattern, schema_name FROM hipaakit.owned UNION SELECT pattern, schema_name FROM hipaakit.ignored) DO
+    SET v_next_tables = REPLACE(v_next_tables, CONCAT(',', o.pattern, ','), ',');
+    SET v_next_schemas = REPLACE(v_next_schemas, CONCAT(',', o.schema_name, ','), ',');
   END FOR;
-  FOR o IN (SELECT pattern FROM hipaakit.owned JOIN hipaakit.quarantine USING (app)) DO
-    SET v_next = CONCAT(v_next, o.pattern, ',');
+  FOR o IN (SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app)) DO
+    SET v_next_tables = CONCAT(v_next_tables, o.pattern, ',');
+    SET v_next_schemas = CONCAT(v_next_schemas, o.schema_name, ',');
   END FOR;
-  SET v_next = TRIM(BOTH ',' FROM v_next);
+  SET v_next_tables = TRIM(BOTH ',' FROM v_next_tables), v_next_schemas = TRIM(BOTH ',' FROM v_next_schemas);
   DELETE FROM hipaakit.ignored;
-  INSERT IGNORE INTO hipaakit.ignored SELECT pattern FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
-  IF v_next <> v_now THEN
+  INSERT IGNORE INTO hipaakit.ignored SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
+  IF v_next_tables <> v_tables OR v_next_schemas <> v_schemas THEN
     SELECT COUNT(*) INTO v_running FROM information_schema.PROCESSLIST WHERE COMMAND = 'Slave_SQL';
     IF v_running > 0 THEN STOP SLAVE SQL_THREAD; END IF;
     SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
-    SET GLOBAL replicate_wild_ignore_table = v_next;
+    SET GLOBAL replicate_wild_ignore_table = v_next_tables, GLOBAL replicate_ignore_db = v_next_schemas;
     IF v_running > 0 THEN START SLAVE SQL_THREAD; END IF;
   END IF;
 END
@@ -149,15 +158,15 @@ END
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_quarantine(p_app VARCHAR(32), p_on BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:filter'); RESIGNAL; END;
-  IF IFNULL(GET_LOCK('hipaakit:filter', 2), 0) = 0 THEN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('')); RESIGNAL; END;
+  IF IFNULL(GET_LOCK(hipaakit.latch(''), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'hipaakit: the filter is being changed';
   END IF;
   IF p_on THEN INSERT IGNORE INTO hipaakit.quarantine (app) VALUES (p_app);
   ELSE DELETE FROM hipaakit.quarantine WHERE app = p_app; END IF;
   CALL hipaakit.refilter();
   UPDATE hipaakit.quarantine SET since = @hipaakit_stood WHERE app = p_app AND since = '';
-  DO RELEASE_LOCK('hipaakit:filter');
+  DO RELEASE_LOCK(hipaakit.latch(''));
 END
 //
 -- Forgets what is another server's.
@@ -179,14 +188,17 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.boot()
 SQL SECURITY DEFINER
 BEGIN
   SET SESSION sql_log_bin = 0;
-  FOR a IN (SELECT user FROM hipaakit.app) DO
+  FOR a IN (SELECT user FROM hipaakit.app WHERE name <> '') DO
     CALL hipaakit.set_lock(a.user, TRUE);
   END FOR;
   CALL hipaakit.settle_in();
   CALL hipaakit.refilter();
 END
 //
-INSERT INTO hipaakit.app VALUES ('{{.App}}', {{.User}}) ON DUPLICATE KEY UPDATE user = VALUES(user)
+INSERT INTO hipaakit.app (name, user) VALUES ('{{.App}}', {{.User}}) ON DUPLICATE KEY UPDATE user = VALUES(user)
+//
+-- The filter is everybody's.
+INSERT IGNORE INTO hipaakit.app (name, user) VALUES ('', '')
 //
 DELETE FROM hipaakit.owned WHERE app = '{{.App}}'
 //
@@ -273,9 +285,9 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lock_{{.App}}(p_
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number > p_number) THEN
@@ -283,7 +295,7 @@ BEGIN
   END IF;
   CALL hipaakit.set_lock({{.User}}, TRUE);
   CALL hipaakit.evict({{.User}}, v_left);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
   SELECT v_left, @@GLOBAL.gtid_current_pos;
 END
 //
@@ -297,9 +309,9 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE v_gtid TEXT DEFAULT '';
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   -- A web node whose two names lead to one server would lock out the writer.
@@ -328,7 +340,7 @@ BEGIN
       VALUES ('{{.App}}', p_number, p_server, IFNULL(p_gtid, @@GLOBAL.gtid_current_pos));
     SELECT gtid INTO v_gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
   END IF;
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
   SELECT v_left, v_gtid;
 END
 //
@@ -341,9 +353,9 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.promote_{{.App}}
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}');
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}'
@@ -368,7 +380,7 @@ BEGIN
       VALUES ('{{.App}}', p_number, @@server_id, TRIM(LEADING ',' FROM CONCAT(@hipaakit_stood, ',', @@last_gtid)), v_forced);
   END IF;
   CALL hipaakit.set_lock({{.User}}, FALSE);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
   SELECT gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
 END
 //
@@ -376,9 +388,9 @@ END
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.unfence_{{.App}}(p_number BIGINT UNSIGNED)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number AND server = @@server_id)
@@ -386,7 +398,7 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
   END IF;
   CALL hipaakit.set_lock({{.User}}, FALSE);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
 //
 -- Goes on applying where the gate stopped it, now that this server knows the epoch.
@@ -399,9 +411,9 @@ START SLAVE SQL_THREAD
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lift_{{.App}}(p_number BIGINT UNSIGNED)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number > p_number) THEN
@@ -411,7 +423,7 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
   END IF;
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
 //
 -- For the administrator alone, once the schemas here equal those of the other server.
