@@ -156,7 +156,7 @@ func (p *pair) alarms(r Role, now time.Time) (list []string) {
 		{h.sight.quarantined, "quarantined: it takes over no writes of the application"},
 		{!h.sight.feed.receiving, "replication: not receiving"},
 		{!h.sight.feed.applying, "replication: not applying"},
-		{p.eyes[r].lost, "lacks writes of its own"},
+		{p.eyes[r].lost, whyLost},
 		{p.stalling(r, now), "cannot write"},
 	} {
 		if a.is {
