@@ -29,7 +29,7 @@ func (l *looker) look(ctx context.Context, conn driverConn) (sight, error) {
 	if err != nil {
 		return sight{}, err
 	}
-	if len(table.rows) != 1 || len(table.rows[0]) != 14 {
+	if len(table.rows) != 1 || len(table.rows[0]) != 15 {
 		return sight{}, errOtherScript
 	}
 	s, err := l.read(table.rows[0])
@@ -53,7 +53,7 @@ func (l *looker) read(row []string) (s sight, err error) {
 		top:    epoch{number: number(row[3], 64), server: uint32(number(row[4], 32)), gtid: row[5]},
 		locked: row[6] != "0", tail: row[7], quarantined: row[8] != "0",
 		beats: number(row[9], 64), neighbours: int(number(row[10], 31)), semiSync: row[11] == "1", judged: number(row[12], 64),
-		forced: row[13] == "1",
+		logged: row[13], forced: row[14] == "1",
 	}
 	return s, err
 }

@@ -7,6 +7,7 @@ type sight struct {
 	known       bool // the rest was read as well
 	id          uint32
 	at          string // GTID position
+	logged      string // the position of its binary log
 	top         epoch  // the highest row of its own table
 	locked      bool   // the application's account
 	forced      bool   // top is its own, opened by Force although it had a tail
@@ -17,6 +18,17 @@ type sight struct {
 	neighbours  int    // other applications whose writer it is
 	semiSync    bool   // acknowledged means on the other server as well
 	feed        feed
+}
+
+// wrote is how far the server itself has written, by its own log. Its position says more
+// than it has after a restore from an old copy: what it lost comes back from the other
+// server, is skipped because it is its own, and counted, a moment after its start. A log
+// without any of its own, of a server that was set up from the other one, says nothing.
+func (s sight) wrote() string {
+	if p, err := parsePosition(s.logged); err == nil && len(p.of(s.id)) == 0 {
+		return s.at
+	}
+	return s.logged
 }
 
 // feed is how a server follows the other one.

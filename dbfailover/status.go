@@ -160,7 +160,7 @@ func (p *pair) alarms(r Role, now time.Time) (list []string) {
 		{!h.sight.feed.receiving, "replication: not receiving"},
 		{!h.sight.feed.applying, "replication: not applying"},
 		{h.sight.readOnly, "read-only"},
-		{p.eyes[r].lost, "lacks writes of its own"},
+		{p.eyes[r].lost, whyLost},
 		{p.stalling(r, now), "cannot write"},
 	} {
 		if a.is {

@@ -206,7 +206,7 @@ func (p *pair) openOwner(owner Role, now time.Time) *task {
 	if !ok || s.top.number >= p.highest.number {
 		return nil
 	}
-	if s.tail == "" && !p.lost(owner) && covers(s.at, p.highest.gtid) {
+	if s.tail == "" && p.compared(owner) && !p.lost(owner) && covers(s.at, p.highest.gtid) {
 		return &task{kind: taskOpen, to: owner, epoch: p.highest}
 	}
 	// It never gets there, or has been judged meanwhile: the one that was fenced for it
@@ -224,7 +224,7 @@ func (p *pair) openOwner(owner Role, now time.Time) *task {
 // given a later epoch meanwhile: both servers were read, or this node knew the epoch.
 func (p *pair) unlockOwner(owner Role, now time.Time) *task {
 	s, ok := p.view(owner)
-	if !ok || !s.locked || s.top.number != p.highest.number || s.top.server != s.id || !p.vouched || p.lost(owner) {
+	if !ok || !s.locked || s.top.number != p.highest.number || s.top.server != s.id || !p.vouched || !p.compared(owner) || p.lost(owner) {
 		return nil
 	}
 	// A moment, because it may be somebody's move that locked it.

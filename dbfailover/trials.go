@@ -40,8 +40,12 @@ func (n *trials) of(kind taskKind, to Role) int {
 	return n.times
 }
 
-// pause doubles with each failure.
+// pause doubles with each failure, but for fences: as long as one has not worked, two may
+// write.
 func (n *trials) pause(first time.Duration) time.Duration {
+	if n.kind == taskFence {
+		return first
+	}
 	for range n.times - 1 {
 		if first *= 2; first >= slowest {
 			return slowest

@@ -225,7 +225,7 @@ SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
     USING (app, number) WHERE o.app <> '{{.App}}' AND o.server = @@server_id),
   @@GLOBAL.rpl_semi_sync_master_wait_point = 'AFTER_SYNC' AND EXISTS (SELECT 1 FROM information_schema.GLOBAL_STATUS
     WHERE VARIABLE_NAME = 'RPL_SEMI_SYNC_MASTER_STATUS' AND VARIABLE_VALUE = 'ON'),
-  IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0),
+  IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0), @@GLOBAL.gtid_binlog_pos,
   IFNULL(e.forced, FALSE)
 FROM (SELECT 1) one LEFT JOIN
   (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE
@@ -430,10 +430,13 @@ END
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.repaired_{{.App}}()
 SQL SECURITY DEFINER
 BEGIN
+  DECLARE v_me INT UNSIGNED DEFAULT @@server_id;
   SET SESSION sql_log_bin = 0;
   DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);
-  SET SESSION sql_log_bin = 1;
+  -- Its next write has a number beyond all that it lost, which ends that matter too.
+  SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
+  REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, 'repaired', UNIX_TIMESTAMP());
 END
 //
 {{range .Callable}}GRANT EXECUTE ON PROCEDURE hipaakit.{{.}}_{{$.App}} TO {{$.Monitor}}
