@@ -96,7 +96,7 @@ func TestServerThatPassedOverATailIsFoundOutWhenItReturns(t *testing.T) {
 	p.see(Primary, func(s *sight) { s.top, s.forced, s.locked = own, true, false })
 	p.see(Secondary, func(s *sight) { s.top, s.quarantined, s.locked = epoch{2, 2, "1-1-8,2-2-9"}, true, true })
 	task, _ := p.next(p.now)
-	if task == nil || task.kind != taskFence || task.to != Secondary || task.taint() != tailPassed {
+	if task == nil || task.kind != taskFence || task.to != Secondary || task.taint("") != tailPassed {
 		t.Fatalf("%+v", task)
 	}
 	p.finish(task, outcome{reached: true, ended: p.now})

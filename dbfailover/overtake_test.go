@@ -183,7 +183,7 @@ func TestForceRecordsWhatAServerInQuarantineSkipped(t *testing.T) {
 		must(t, links[0].resume(t.Context()))
 		must(t, links[1].commit(t.Context(), "acknowledged in epoch 2"))
 		o := h.carry(t.Context(), &task{
-			kind: taskMove, to: Primary, epoch: epoch{3, 1, ""}, from: w.servers[1].top(), force: true, skipped: true, began: time.Now(),
+			kind: taskMove, to: Primary, epoch: epoch{3, 1, ""}, from: w.servers[1].top(), force: true, began: time.Now(),
 		})
 		must(t, o.err)
 		n := newSimNode(w, "a", h.timing)

@@ -26,7 +26,7 @@ const InitFile = "CALL hipaakit.boot();\nSTART SLAVE;\n"
 var mariadbScript string
 
 // callable are the procedures that the monitor's account may run.
-var callable = []string{"look", "canary", "check", "lock", "fence", "promote", "unfence", "resume", "lift"}
+var callable = []string{"look", "position", "canary", "check", "lock", "fence", "promote", "unfence", "resume", "lift"}
 
 // between separates statements: procedures hold semicolons.
 const between = "\n//\n"

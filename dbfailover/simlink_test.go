@@ -224,7 +224,7 @@ func (l *simLink) tail(ctx context.Context, since string) (string, error) {
 
 func (l *simLink) position(ctx context.Context) (string, error) {
 	at := new(string)
-	if err := l.do(ctx, func(*simServer) error { *at = l.world.at(l.i); return nil }); err != nil {
+	if err := l.do(ctx, func(*simServer) error { *at = l.world.has(l.i); return nil }); err != nil {
 		return "", err
 	}
 	return *at, nil

@@ -37,9 +37,6 @@ type task struct {
 	from    epoch // in force when the task began
 	planned bool  // give up rather than lose what is not replicated
 	force   bool  // an operator answers for it
-	// skipped: to has been in quarantine in the epoch from. It moved past what the other
-	// server wrote since, and has none of it.
-	skipped bool
 	// lost: the server to be fenced misses writes of its own. Where it stands means nothing.
 	lost bool
 	// passed: the server to be fenced has passed over the tail of the one that Force opens.
@@ -72,7 +69,6 @@ func (p *pair) next(now time.Time) (*task, []Transition) {
 		return nil, nil
 	}
 	t.from, t.began, p.task = p.highest, now, t
-	t.skipped = t.kind == taskMove && p.servers[t.to].sight.quarantined
 	t.lost = t.kind == taskMove && p.lost(t.to.other()) || t.kind == taskFence && p.lost(t.to)
 	t.passed = t.kind == taskMove && p.servers[t.to].sight.tail != "" || t.kind == taskFence && p.passed(t.to)
 	if t.kind != taskMove {

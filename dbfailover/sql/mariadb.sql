@@ -230,6 +230,12 @@ SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
 FROM (SELECT 1) one LEFT JOIN
   (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE
 //
+-- Where this server stands; in quarantine, where it stood when that began: what it has
+-- passed over since, @@gtid_current_pos counts as its own.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.position_{{.App}}()
+SQL SECURITY DEFINER
+SELECT IFNULL((SELECT since FROM hipaakit.quarantine WHERE app = '{{.App}}'), @@GLOBAL.gtid_current_pos)
+//
 -- A write like the application's, through to the disk. A statement in the binary log,
 -- not a row: a row that the other server lacks would stop its replication.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.canary_{{.App}}(p_node VARCHAR(64), p_beat BIGINT UNSIGNED)
