@@ -26,6 +26,7 @@ type Cache struct {
 	folder   *folder
 	loading  loading
 	entries  atomic.Int64 // slots
+	dropping atomic.Int32 // calls of DropAll
 
 	memoryHits                        tally
 	said                              atomic.Uint64 // trip of the breaker that the log tells of

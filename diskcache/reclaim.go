@@ -55,7 +55,8 @@ func (d *disk) step() (work int64) {
 	if len(r.batch) == 0 {
 		b, err := r.walk.block()
 		if err != nil {
-			d.failures.Add(1) // its slots stay, and lead nowhere
+			d.failures.Add(1)
+			b = d.unindexed()
 		}
 		if r.batch = b; len(b) == 0 {
 			d.finish()
@@ -92,20 +93,30 @@ func (d *disk) pick() bool {
 func (d *disk) judge(e entry) (work int64) {
 	r := &d.reclaim
 	sl, hot, ok := d.index.current(e.hash, r.victim.number, e.off)
-	if !ok {
-		return stepWork // replaced or dropped
-	}
-	if hot && r.mayKeep(int64(e.size)) && d.keep(sl, e) {
+	if ok && hot && r.mayKeep(int64(e.size)) && d.keep(sl, e) {
 		r.kept += int64(e.size)
 		return int64(e.size) + stepWork
 	}
 	// An older record of the key may outlive this one, in a segment whose turn
 	// comes later.
-	if e.replaces {
-		_ = d.drop(e.hash)
+	if d.index.uncovers(e, r.victim.number) {
+		d.voidRecord(e.hash, e.seq)
 	}
-	r.cold = append(r.cold, e.hash)
+	if ok {
+		r.cold = append(r.cold, e.hash)
+	}
 	return stepWork
+}
+
+// unindexed returns the victim's records where a block cannot be read. Those that have
+// been looked at are not current any more, or are once more what they were.
+func (d *disk) unindexed() (batch []byte) {
+	r := &d.reclaim
+	r.walk.next = 0
+	if err := heads(r.victim, func(e entry) { batch = e.appendTo(batch) }); err != nil {
+		d.failures.Add(1) // their slots stay, and lead nowhere
+	}
+	return batch
 }
 
 func (r *reclaim) mayKeep(n int64) bool {
@@ -129,7 +140,7 @@ func (d *disk) keep(sl slot, e entry) bool {
 	if d.index.expiredNow(dr.stored) {
 		return false
 	}
-	dr.queue, dr.replaces = mainQueue, e.replaces
+	dr.queue, dr.replaces, dr.original = mainQueue, e.replaces, sl.file
 	p, err := d.append(dr, func() bool {
 		_, _, ok := d.index.current(sl.hash, sl.file, sl.off)
 		return ok
@@ -191,7 +202,7 @@ func (d *disk) sweep(n int) {
 		}
 		hash := g.hashes[len(g.hashes)-1]
 		g.hashes = g.hashes[:len(g.hashes)-1]
-		if d.index.forget(hash, g.file) {
+		if d.index.forget(hash, g.file, 0) {
 			d.policy.remember(hash, g.queue)
 		}
 	}
