@@ -12,10 +12,15 @@ func (d *disk) evict(s *segment) {
 	d.evicted.Add(1)
 	owed := d.forgetAll(s)
 	d.delete(s)
+	var err error
 	for _, e := range owed {
-		if d.frame(frameDrop, e.hash, e.seq+1) != nil {
+		if failed := d.frame(frameDrop, e.hash, e.seq+1); failed != nil {
 			d.failures.Add(1)
+			err = failed
 		}
+	}
+	if err != nil {
+		d.log.Error("diskcache: a replaced entry may be found again, as suspect, after a restart", "error", err)
 	}
 	d.prune()
 }

@@ -63,9 +63,12 @@ func (d *disk) step() (work int64) {
 			return leastWork
 		}
 	}
-	e := parseEntry(r.batch)
+	work, err := d.judge(parseEntry(r.batch))
+	if err != nil {
+		return 1 << 62 // the next Put asks again; room can be made by eviction
+	}
 	r.batch = r.batch[entryBytes:]
-	return d.judge(e)
+	return work
 }
 
 // pick takes the segment whose turn it is.
@@ -89,23 +92,25 @@ func (d *disk) pick() bool {
 	return true
 }
 
-// judge decides about one record.
-func (d *disk) judge(e entry) (work int64) {
+// judge decides about one record. It fails if the record may not go yet.
+func (d *disk) judge(e entry) (work int64, err error) {
 	r := &d.reclaim
 	sl, hot, ok := d.index.current(e.hash, r.victim.number, e.off)
 	if ok && hot && r.mayKeep(int64(e.size)) && d.keep(sl, e) {
 		r.kept += int64(e.size)
-		return int64(e.size) + stepWork
+		return int64(e.size) + stepWork, nil
 	}
 	// An older record of the key may outlive this one, in a segment whose turn
 	// comes later.
 	if d.index.uncovers(e, r.victim.number) {
-		d.voidRecord(e.hash, e.seq)
+		if err := d.void(e.hash, e.seq+1); err != nil {
+			return 0, err
+		}
 	}
 	if ok {
 		r.cold = append(r.cold, e.hash)
 	}
-	return stepWork
+	return stepWork, nil
 }
 
 // unindexed returns the victim's records where a block cannot be read. Those that have

@@ -216,11 +216,12 @@ func (k *crashes) step() {
 // included, leave the folder.
 func TestNothingOlderComesBackWheneverTheProcessIsKilled(t *testing.T) {
 	t.Parallel()
-	seeds, steps := uint64(8), lessUnderRace(1500)
+	const steps = 1500
+	seeds := lessUnderRace(8)
 	if long() {
 		seeds = 100
 	}
-	for seed := range seeds {
+	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			k := &crashes{t: t, rng: rand.New(rand.NewPCG(seed, 7)), marks: make(map[string]uint64)}
 			k.o = Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}, wrap: k.wrap}
