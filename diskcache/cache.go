@@ -26,7 +26,6 @@ type Cache struct {
 	folder   *folder
 	loading  loading
 	entries  atomic.Int64 // slots
-	dropping atomic.Int32 // calls of DropAll
 
 	memoryHits                        tally
 	said                              atomic.Uint64 // trip of the breaker that the log tells of
@@ -41,6 +40,8 @@ type Cache struct {
 	owned     sync.WaitGroup
 	shreds    gate        // one at a time
 	shredding atomic.Bool // one waits for those who use the disk
+
+	dropping atomic.Int32 // calls of DropAll
 }
 
 func (c *Cache) hash(key string) uint64 {
