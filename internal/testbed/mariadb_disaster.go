@@ -10,22 +10,30 @@ import (
 // that are open stay.
 func (s *Server) Expire() {
 	s.t.Helper()
-	leaf := s.ca.ExpiredLeaf(s.t, s.Name, "localhost", "127.0.0.1")
+	s.show(s.ca.ExpiredLeaf(s.t, s.Name, "localhost", "127.0.0.1"))
+}
+
+// Renew takes back [Server.Expire].
+func (s *Server) Renew() {
+	s.t.Helper()
+	s.show(s.ca.Leaf(s.t, s.Name, "localhost", "127.0.0.1"))
+}
+
+func (s *Server) show(leaf *Leaf) {
+	s.t.Helper()
 	s.acct.file(s.t, s.dir, "cert.pem", leaf.CertPEM)
 	s.acct.file(s.t, s.dir, "key.pem", leaf.KeyPEM)
 	s.SQL("FLUSH SSL")
 }
 
-// Backup copies the data of a server that is not running, and returns where to.
-func (s *Server) Backup() string {
+// Backup copies the data of a server that is not running.
+func (s *Server) Backup() {
 	s.t.Helper()
-	to := filepath.Join(s.dir, "backup")
-	s.copy(filepath.Join(s.dir, "data"), to)
-	return to
+	s.copy(filepath.Join(s.dir, "data"), filepath.Join(s.dir, "backup"))
 }
 
-// Restore puts a copy in the place of the data of a server that is not running.
-func (s *Server) Restore(from string) {
+// Restore puts that copy in the place of the data of a server that is not running.
+func (s *Server) Restore() {
 	s.t.Helper()
 	if s.proc != nil && !s.proc.gone() {
 		s.t.Fatalf("server %d is running", s.ID)
@@ -34,7 +42,7 @@ func (s *Server) Restore(from string) {
 	if err := os.RemoveAll(data); err != nil {
 		s.t.Fatalf("server %d: %v", s.ID, err)
 	}
-	s.copy(from, data)
+	s.copy(filepath.Join(s.dir, "backup"), data)
 }
 
 // copy keeps owners, which os.CopyFS does not.
