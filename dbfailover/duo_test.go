@@ -18,8 +18,9 @@ import (
 // duo is two replicated MariaDB servers that two applications share: north has its
 // primary on server 1, south on server 2.
 type duo struct {
-	pair *testbed.Pair
-	apps map[string]App
+	copied string // server 1, by copyServer1
+	pair   *testbed.Pair
+	apps   map[string]App
 }
 
 const duoPassword = "correct-horse-battery"

@@ -10,7 +10,17 @@ import (
 // that are open stay.
 func (s *Server) Expire() {
 	s.t.Helper()
-	leaf := s.ca.ExpiredLeaf(s.t, s.Name, "localhost", "127.0.0.1")
+	s.show(s.ca.ExpiredLeaf(s.t, s.Name, "localhost", "127.0.0.1"))
+}
+
+// Renew takes back [Server.Expire].
+func (s *Server) Renew() {
+	s.t.Helper()
+	s.show(s.ca.Leaf(s.t, s.Name, "localhost", "127.0.0.1"))
+}
+
+func (s *Server) show(leaf *Leaf) {
+	s.t.Helper()
 	s.acct.file(s.t, s.dir, "cert.pem", leaf.CertPEM)
 	s.acct.file(s.t, s.dir, "key.pem", leaf.KeyPEM)
 	s.SQL("FLUSH SSL")
