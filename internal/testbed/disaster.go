@@ -13,7 +13,7 @@ func (s *Server) Expire() {
 	leaf := s.ca.ExpiredLeaf(s.t, s.Name, "localhost", "127.0.0.1")
 	s.acct.file(s.t, s.dir, "cert.pem", leaf.CertPEM)
 	s.acct.file(s.t, s.dir, "key.pem", leaf.KeyPEM)
-	s.SQL("FLUSH SSL")
+	s.SQL(s.engine.newCertificate())
 }
 
 // Backup copies the data of a server that is not running, and returns where to.
