@@ -35,10 +35,7 @@ func TestEventsOfTheApplicationAreFound(t *testing.T) {
 }
 
 func TestTailCountsTransactionsBeyondThePosition(t *testing.T) {
-	from, err := parsePosition("1-1-10,2-2-4")
-	must(t, err)
-	var found finding
-	s := search{from: from, id: 1, schemas: []string{"north"}, found: &found}
+	s := newSearch("1-1-10,2-2-4", origin{id: 1}, []string{"north"})
 	for _, e := range []event{
 		{kind: "Gtid", server: 1, info: "BEGIN GTID 1-1-10"},
 		{kind: "Table_map", server: 1, info: "table_id: 1 (north.a)"}, // replicated
@@ -54,11 +51,12 @@ func TestTailCountsTransactionsBeyondThePosition(t *testing.T) {
 	} {
 		s.take(e)
 	}
-	text := found.describe("1-1-10,2-2-4")
+	found := s.found
+	text := found.describe(MariaDB.dialect(), "1-1-10,2-2-4")
 	if found.transactions != 2 || found.first != "1-1-11" || found.last != "1-1-13" || !strings.Contains(text, "mariadb-binlog") {
 		t.Errorf("%+v: %s", found, text)
 	}
-	if (finding{}).describe("1-1-1") != "" {
+	if (finding{}).describe(MariaDB.dialect(), "1-1-1") != "" {
 		t.Error("nothing has a description")
 	}
 }

@@ -160,7 +160,7 @@ func (p *pair) misses(r result) bool {
 	if !o.sight.known || !o.seen.Before(r.began) {
 		return p.eyes[r.role].lost
 	}
-	return lacks(r.sight.at, r.sight.id, o.sight.at) || lacks(r.sight.at, r.sight.id, o.sight.feed.received)
+	return lacks(r.sight.at, r.sight.origin(), o.sight.at) || lacks(r.sight.at, r.sight.origin(), o.sight.feed.received)
 }
 
 // split reports whether one epoch is held by two servers. Rows do not go away, so a

@@ -6,6 +6,7 @@ type sight struct {
 
 	known       bool // the rest was read as well
 	id          uint32
+	uuid        string // MySQL's name for the server in GTIDs
 	at          string // GTID position
 	top         epoch  // the highest row of its own table
 	locked      bool   // the application's account
@@ -32,3 +33,5 @@ type feed struct {
 
 // running reports whether replication works in this direction.
 func (f feed) running() bool { return f.receiving && f.applying }
+
+func (s sight) origin() origin { return origin{id: s.id, uuid: s.uuid} }

@@ -183,7 +183,8 @@ func (s *server) tail(ctx context.Context, since string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id, err := ask(ctx, conn, "SELECT @@server_id")
+	d := s.end.dialect()
+	id, err := ask(ctx, conn, d.origin)
 	if err != nil || len(id.rows) != 1 {
 		s.hangUp()
 		return "", fmt.Errorf("dbfailover: server id: %w", err)
@@ -192,7 +193,7 @@ func (s *server) tail(ctx context.Context, since string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("dbfailover: server id: %w", err)
 	}
-	found, err := s.trail.find(ctx, conn, uint32(n), since, s.app.Schemas)
+	found, err := s.trail.find(ctx, conn, d, origin{id: uint32(n), uuid: id.rows[0][1]}, since, s.app)
 	if err != nil && !errors.Is(err, errReading) {
 		s.hangUp()
 	}
@@ -200,7 +201,12 @@ func (s *server) tail(ctx context.Context, since string) (string, error) {
 }
 
 func (s *server) position(ctx context.Context) (string, error) {
-	t, err := s.call(ctx, "SELECT @@GLOBAL.gtid_current_pos")
+	if _, known := s.end.met.get(); !known {
+		if _, err := s.open(ctx); err != nil {
+			return "", err
+		}
+	}
+	t, err := s.call(ctx, s.end.dialect().position)
 	if err != nil || len(t.rows) != 1 {
 		return "", err
 	}
