@@ -41,7 +41,7 @@ func TestFaultTooManyConnections(t *testing.T) {
 func TestFaultWrongPasswordOfTheMonitor(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, Careful, testbed.Options{})
-	s.pair.Servers[0].SQL("SET sql_log_bin=0", "ALTER USER north_mon@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('another')")
+	s.pair.Servers[0].SQL("SET sql_log_bin=0", "ALTER USER north_mon@'127.0.0.1' "+s.pair.Servers[0].Identified("another"))
 	eventually(t, "the checks meet it", func() bool { return s.a.c.Status().Servers[Primary].Health == HealthRefusing })
 	time.Sleep(6 * time.Second)
 	if id := s.a.write(t, "served all the same"); id != 1 {
