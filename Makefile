@@ -51,7 +51,7 @@ crash:
 # schedules, thousands of switches.
 # A failure prints the seed; DBFAILOVER_SEED=n repeats its faults.
 chaos:
-	DBFAILOVER_CHAOS=20m go test -count=1 -timeout 40m -v ./dbfailover -run TestHistoryOfProcesses
+	DBFAILOVER_CHAOS=20m go test -count=1 -timeout 40m -v ./dbfailover -run TestHistory
 	DBFAILOVER_SCHEDULES=5000 go test -count=1 -timeout 60m ./dbfailover -run TestOneWriterInThousands
 	DBFAILOVER_SWITCHES=2000 go test -count=1 -timeout 60m ./dbfailover -run TestManySwitches
 

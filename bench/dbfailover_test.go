@@ -23,6 +23,13 @@ func withServers() bool {
 	return os.Getenv("HIPAAKIT_REQUIRE_SERVERS") == "1"
 }
 
+// TestHAProxyIsThereWhereItIsRequired keeps its columns from going missing unnoticed.
+func TestHAProxyIsThereWhereItIsRequired(t *testing.T) {
+	if _, err := findHAProxy(); err != nil && os.Getenv("HIPAAKIT_REQUIRE_SERVERS") == "1" {
+		t.Error(err)
+	}
+}
+
 func TestOverheadIsReadFromTheBenchmark(t *testing.T) {
 	const out = `goos: linux
 BenchmarkOverhead/exec         	  300000	         1.000 bare-allocs/op	       224.3 bare-ns/op	         3.000 ours-allocs/op	       250.5 ours-ns/op

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // App names the application in the topology [Replicated]. Both servers are shared
@@ -70,6 +73,7 @@ func (a App) normal() (App, error) {
 	if a.Monitor == nil {
 		return a, errors.New("dbfailover: App.Monitor is not set: give the account that runs the checks")
 	}
+	a.Monitor = anyBut(a.User, a.Monitor)
 	if a.Failback > WhenSynced {
 		return a, fmt.Errorf("dbfailover: App.Failback is %v: use Manual or WhenSynced", a.Failback)
 	}
@@ -83,8 +87,8 @@ func (a App) normal() (App, error) {
 		}
 		a.Node = name
 	}
-	if len(a.Node) > 64 {
-		return a, errors.New("dbfailover: App.Node has more than 64 bytes")
+	if len(a.Node) > 64 || !utf8.ValidString(a.Node) || strings.ContainsFunc(a.Node, unicode.IsControl) {
+		return a, errors.New("dbfailover: App.Node must be at most 64 bytes of UTF-8 without control characters")
 	}
 	return a, nil
 }

@@ -24,6 +24,8 @@ func TestApplicationsThatCannotWorkAreRefused(t *testing.T) {
 		"App.Failback": func(a *App) { a.Failback = 9 },
 		"App.Folder":   func(a *App) { a.Folder = "/does/not/exist" },
 		"64 bytes":     func(a *App) { a.Node = strings.Repeat("n", 65) },
+		"UTF-8":        func(a *App) { a.Node = "web-\xff" }, // Prometheus drops a page with such a label
+		"control":      func(a *App) { a.Node = "web\n1" },
 	} {
 		a := goodApp(t)
 		spoil(&a)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
 // frame shows the page as wide as a phone is, and writes down what a reader would see.
@@ -93,7 +95,7 @@ func findBrowser(t *testing.T) string {
 			return path
 		}
 	}
-	t.Skip("this machine lacks Chromium (Debian package chromium), so nobody looks at the page")
+	testbed.RequireOrSkip(t, "Chromium (Debian package chromium), so nobody looks at the page")
 	return ""
 }
 

@@ -147,7 +147,9 @@ func (c *Connector) report(r result) time.Duration {
 	before := m.servers[r.role]
 	c.apply(c.decider.observe(r))
 	after := m.servers[r.role]
-	if before.health != after.health || before.reason != after.reason {
+	// Not each time a dead server is refused in another way: behind a proxy that goes on
+	// for as long as it is dead.
+	if before.health != after.health || after.health == HealthRefusing && before.reason != after.reason {
 		c.pending = append(c.pending, healthEntry(r.role, after))
 	}
 	pause := c.timing.pause(m.state, after)

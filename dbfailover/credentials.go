@@ -76,3 +76,14 @@ func onlyUser(user string, ask func(context.Context, Server) (Credentials, error
 		return c, err
 	}
 }
+
+// anyBut refuses the account that is fenced for the checks.
+func anyBut(user string, ask func(context.Context, Server) (Credentials, error)) func(context.Context, Server) (Credentials, error) {
+	return func(ctx context.Context, s Server) (Credentials, error) {
+		c, err := ask(ctx, s)
+		if err == nil && c.User == user {
+			err = errMonitorFenced
+		}
+		return c, err
+	}
+}

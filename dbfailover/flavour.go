@@ -68,7 +68,7 @@ var dialects = [...]dialect{
 		},
 	},
 	MySQL: {
-		columns:  15, // and the server's UUID, and what the appliers complain of
+		columns:  16, // and what is in the log, the server's UUID, what the appliers complain of
 		position: "SELECT @@GLOBAL.gtid_executed", origin: "SELECT @@server_id, @@server_uuid",
 		status: "SHOW REPLICA STATUS", receiving: "Replica_IO_Running", applying: "Replica_SQL_Running",
 		lag: "Seconds_Behind_Source", received: "Retrieved_Gtid_Set", applied: "Executed_Gtid_Set",

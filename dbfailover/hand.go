@@ -226,7 +226,10 @@ func (h *hand) leaveBehind(ctx context.Context, t *task, o outcome) outcome {
 	found := tailLost
 	if !t.lost {
 		o.err = h.do(ctx, func(ctx context.Context) error {
-			at, err := to.position(ctx)
+			at, err := t.from.gtid, error(nil)
+			if !t.skipped { // else it has passed over what its position says it has
+				at, err = to.position(ctx)
+			}
 			if err == nil {
 				found, err = from.tail(ctx, at)
 			}

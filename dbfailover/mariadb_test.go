@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,7 +28,7 @@ type live struct {
 
 func servers(t *testing.T, timers Timers) *live {
 	t.Helper()
-	pair := testbed.MariaDBPair(t, testbed.Options{})
+	pair := testbed.NewPair(t, testbed.Options{MySQL: strings.HasPrefix(t.Name(), mysqlTests)})
 	return &live{pair: pair, config: Config{
 		Primary:   Server{Addr: pair.Servers[0].Addr, ServerName: pair.Servers[0].Name},
 		Secondary: Server{Addr: pair.Servers[1].Addr, ServerName: pair.Servers[1].Name},
@@ -218,113 +217,11 @@ func TestRotatedPasswordAndClientCertificate(t *testing.T) {
 		t.Errorf("with a client certificate: %v", err)
 	}
 	for _, s := range l.pair.Servers {
-		s.SQL("ALTER USER app@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('rotated') REQUIRE X509")
+		s.SQL("ALTER USER app@'127.0.0.1' " + s.Identified("rotated") + " REQUIRE X509")
 	}
 	password.Store("rotated")
 	db.SetMaxIdleConns(0)
 	if err := db.Ping(); err != nil {
 		t.Errorf("after a rotation: %v", err)
 	}
-}
-
-func TestWhatTheDriverCanDoWorksThroughUs(t *testing.T) {
-	t.Parallel()
-	l := servers(t, Careful)
-	l.config.Session = Session{ParseTime: true, Variables: map[string]string{"sql_mode": "'ANSI_QUOTES'"}}
-	db := l.open(t)
-	for name, try := range map[string]func() error{
-		"session":   func() error { return expect(db, `SELECT @@sql_mode = 'ANSI_QUOTES'`, true) },
-		"encrypted": func() error { return expect(db, `SELECT @@require_secure_transport`, true) },
-		"parse time": func() error {
-			return expect(db, `SELECT DATE'2024-02-29'`, time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC))
-		},
-		"high uint64":         func() error { return expect(db, `SELECT ?`, uint64(1<<63), uint64(1<<63)) },
-		"context cancels":     func() error { return cancelled(db) },
-		"isolation":           func() error { return isolated(db) },
-		"several result sets": func() error { return resultSets(l, db) },
-		"load data":           func() error { return loadData(db) },
-		"raw driver access":   func() error { return raw(db) },
-	} {
-		if err := try(); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func expect[T comparable](db *sql.DB, query string, want T, args ...any) error {
-	var got T
-	if err := db.QueryRow(query, args...).Scan(&got); err != nil {
-		return err
-	}
-	if got != want {
-		return errors.New("wrong value")
-	}
-	return nil
-}
-
-func cancelled(db *sql.DB) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := db.ExecContext(ctx, "SELECT SLEEP(60)"); !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return db.Ping()
-}
-
-func isolated(db *sql.DB) error {
-	if _, err := db.Exec("CREATE TABLE untouched (id INT)"); err != nil {
-		return err
-	}
-	tx, err := db.BeginTx(context.Background(), &sql.TxOptions{Isolation: sql.LevelSerializable, ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if _, err := tx.Exec("INSERT INTO untouched VALUES (1)"); !serverSaid(err, 1792) {
-		return errors.New("a read-only transaction wrote")
-	}
-	return nil
-}
-
-func resultSets(l *live, db *sql.DB) error {
-	l.pair.Servers[0].SQL("CREATE PROCEDURE app.two() BEGIN SELECT 1; SELECT 2; END")
-	rows, err := db.Query("CALL two()")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	if !rows.Next() || !rows.NextResultSet() || !rows.Next() {
-		return errors.New("the second result set is missing")
-	}
-	return rows.Err()
-}
-
-func loadData(db *sql.DB) error {
-	mysql.RegisterReaderHandler("three", func() io.Reader { return strings.NewReader("1\n2\n3\n") })
-	defer mysql.DeregisterReaderHandler("three")
-	if _, err := db.Exec("CREATE TABLE loaded (id INT)"); err != nil {
-		return err
-	}
-	if _, err := db.Exec("LOAD DATA LOCAL INFILE 'Reader::three' INTO TABLE loaded"); err != nil {
-		return err
-	}
-	return expect(db, "SELECT COUNT(*) FROM loaded", 3)
-}
-
-func raw(db *sql.DB) error {
-	c, err := db.Conn(context.Background())
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return c.Raw(func(inner any) error {
-		result, err := inner.(driverConn).Exec("DO 1", nil)
-		if err != nil {
-			return err
-		}
-		if _, ok := result.(mysql.Result); !ok {
-			return errors.New("the driver's own result is hidden")
-		}
-		return nil
-	})
 }

@@ -104,6 +104,10 @@ func (p *pair) learn(r result) {
 	if !s.feed.gated {
 		eye.resumed = 0
 	}
+	// Another node's fence worked where this one's did not, and nobody asks again.
+	if s.locked && s.top.number >= p.highest.number {
+		eye.defied = 0
+	}
 	p.witness.look(p, r)
 }
 
@@ -160,7 +164,7 @@ func (p *pair) misses(r result) bool {
 	if !o.sight.known || !o.seen.Before(r.began) {
 		return p.eyes[r.role].lost
 	}
-	return lacks(r.sight.at, r.sight.origin(), o.sight.at) || lacks(r.sight.at, r.sight.origin(), o.sight.feed.received)
+	return lacks(r.sight.wrote(), r.sight.origin(), o.sight.at) || lacks(r.sight.wrote(), r.sight.origin(), o.sight.feed.received)
 }
 
 // split reports whether one epoch is held by two servers. Rows do not go away, so a

@@ -44,6 +44,10 @@ type Install struct {
 	Flavour Flavour
 }
 
+// errMonitorFenced: such a monitor would kill its own session in the middle of a fence, and
+// could not log in for any check afterwards.
+var errMonitorFenced = errors.New("dbfailover: the monitor is the application's account, which a fence locks: give the checks one of their own")
+
 var account = regexp.MustCompile(`^([A-Za-z0-9_.-]{1,80})@([A-Za-z0-9_.:%/-]{1,60})$`)
 
 // Script returns the SQL that an administrator runs on both servers before the first
@@ -66,6 +70,9 @@ func Statements(a App, in Install) ([]string, error) {
 	monitor := account.FindStringSubmatch(in.Monitor)
 	if monitor == nil {
 		return nil, errors.New("dbfailover: Install.Monitor must be name@host")
+	}
+	if monitor[1] == a.User {
+		return nil, errMonitorFenced
 	}
 	if in.PrimaryID == 0 {
 		return nil, errors.New("dbfailover: Install.PrimaryID is not set: it is the primary's server_id")

@@ -8,6 +8,7 @@ type sight struct {
 	id          uint32
 	uuid        string // MySQL's name for the server in GTIDs
 	at          string // GTID position
+	logged      string // the position of its binary log, where that is another one
 	top         epoch  // the highest row of its own table
 	locked      bool   // the application's account
 	judged      uint64 // the epoch for which its tail was last looked for
@@ -33,5 +34,14 @@ type feed struct {
 
 // running reports whether replication works in this direction.
 func (f feed) running() bool { return f.receiving && f.applying }
+
+// wrote is how far the server itself has written. MySQL counts a transaction as executed a
+// moment after the other server can have it.
+func (s sight) wrote() string {
+	if s.logged == "" {
+		return s.at
+	}
+	return s.logged
+}
 
 func (s sight) origin() origin { return origin{id: s.id, uuid: s.uuid} }

@@ -140,7 +140,8 @@ func (l *simLink) fence(ctx context.Context, e epoch, own bool, tail *string) (l
 			s.quarantined = false
 		}
 		if tail != nil && *tail != "" {
-			s.tail, s.quarantined = *tail, true
+			s.tail = *tail
+			s.skip()
 			_, _ = fmt.Sscanf(*tail, "from %d", &s.tainted)
 		}
 		if own {
@@ -169,9 +170,15 @@ func (l *simLink) promote(ctx context.Context, number uint64, quarantine, force 
 			return refusal(errTainted)
 		}
 		if _, there := s.epochs[number]; !there {
-			s.quarantined = s.quarantined || quarantine
+			if s.tail != "" { // then it is forced
+				l.world.forgive(s.own[s.tainted:])
+				s.tail, s.tainted = "", -1
+			}
+			if quarantine {
+				s.skip()
+			}
 			s.own = append(s.own, simEntry{gate: number})
-			e.gtid = l.world.at(l.i)
+			e.gtid = l.world.has(l.i)
 			s.epochs[number] = e
 		}
 		s.locked, *answer = false, s.epochs[number].gtid

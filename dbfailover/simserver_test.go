@@ -35,6 +35,7 @@ type simServer struct {
 	epochs      map[uint64]epoch
 	locked      bool
 	quarantined bool
+	since       int // where it stood in the other's own when the quarantine began
 	tail        string
 	judged      uint64
 	heard       map[string]uint64 // canaries taken over, by node
@@ -72,6 +73,35 @@ func (s *simServer) top() (e epoch) {
 func (w *simWorld) at(i int) string {
 	s := w.servers[i]
 	return fmt.Sprintf("%d-%d-%d,%d-%d-%d", s.id, s.id, len(s.own), 3-s.id, 3-s.id, s.applied)
+}
+
+// skip begins a quarantine.
+func (s *simServer) skip() {
+	if !s.quarantined {
+		s.quarantined, s.since = true, s.applied
+	}
+}
+
+// has is the position up to which it has all of the application's rows.
+func (w *simWorld) has(i int) string {
+	s := w.servers[i]
+	applied := s.applied
+	if s.quarantined {
+		applied = s.since
+	}
+	return fmt.Sprintf("%d-%d-%d,%d-%d-%d", s.id, s.id, len(s.own), 3-s.id, 3-s.id, applied)
+}
+
+// forgive: a row that an operator gave up by Force, or that is part of a tail that somebody
+// has seen, is not asked for any more.
+func (w *simWorld) forgive(rows []simEntry) {
+	for _, e := range rows {
+		for i := range w.commits {
+			if e.row != "" && w.commits[i].row == e.row {
+				w.commits[i].acked = false
+			}
+		}
+	}
 }
 
 // replicate moves what can be moved; w.mu is held.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the full test suite needs and this machine lacks: a C compiler (for
-# the race detector), git, Python, MariaDB and the zstd command from Debian's
-# packages; versitygw, the linters, five Python packages, moto and MySQL's servers in
-# .tools. Does nothing where all is there.
+# the race detector), git, Python, MariaDB, haproxy, Chromium and the zstd command from
+# Debian's packages; versitygw, the linters, five Python packages, moto and MySQL's
+# servers in .tools. Does nothing where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,8 @@ mkdir -p "$bin"
 
 packages=()
 [ -x /usr/sbin/mariadbd ] || command -v mariadbd >/dev/null || packages+=(mariadb-server)
+[ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null || packages+=(haproxy)
+command -v chromium >/dev/null || packages+=(chromium)
 command -v zstd >/dev/null || packages+=(zstd)
 command -v git >/dev/null || packages+=(git)
 command -v gcc >/dev/null || packages+=(gcc libc6-dev)

@@ -8,7 +8,9 @@
 -- After it, in the configuration of both servers:
 --   skip-slave-start
 --   init-file=/etc/mysql/hipaakit.sql    -- two lines, see InitFile
-SET SESSION sql_log_bin=0
+-- Procedures keep the mode that they are made in: whatever the server's is (backslashes
+-- that do not escape, quotes that name columns), it must not change what they do.
+SET SESSION sql_log_bin=0, sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
 //
 CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4
 //
@@ -26,9 +28,10 @@ CREATE TABLE IF NOT EXISTS hipaakit.epoch (
   app VARCHAR(32), number BIGINT UNSIGNED, server INT UNSIGNED NOT NULL, gtid TEXT NOT NULL,
   at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), PRIMARY KEY (app, number)) ENGINE=InnoDB
 //
--- Applications whose schemas this server does not take over from the other one.
+-- Applications whose schemas this server does not take over from the other one, since it
+-- stood at that position: what came later it has passed over, and counts as its own.
 CREATE TABLE IF NOT EXISTS hipaakit.quarantine (
-  app VARCHAR(32) PRIMARY KEY, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
+  app VARCHAR(32) PRIMARY KEY, since TEXT NOT NULL DEFAULT '', at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
 //
 -- The patterns that this script's procedures have set: those of schemas that an
 -- application had before, too.
@@ -111,8 +114,7 @@ END
 -- Makes the replication filter say what the table quarantine says, and leaves the
 -- patterns that others have set alone. Only the applying thread pauses, for
 -- milliseconds, and only if it was running: receiving goes on. @hipaakit_stood is where
--- the server stood in that pause: what it skips from then on it does not have, although
--- its position says so.
+-- the server stood in that pause.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.refilter()
 SQL SECURITY DEFINER
 BEGIN
@@ -149,6 +151,7 @@ BEGIN
   IF p_on THEN INSERT IGNORE INTO hipaakit.quarantine (app) VALUES (p_app);
   ELSE DELETE FROM hipaakit.quarantine WHERE app = p_app; END IF;
   CALL hipaakit.refilter();
+  UPDATE hipaakit.quarantine SET since = @hipaakit_stood WHERE app = p_app AND since = '';
   DO RELEASE_LOCK('hipaakit:filter');
 END
 //
@@ -209,6 +212,7 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.check_{{.App}}()
 SQL SECURITY DEFINER
 WITH RECURSIVE who (name) AS (
   SELECT CAST({{.User}} AS CHAR(128) CHARACTER SET utf8mb4) COLLATE utf8mb4_bin UNION
+  SELECT CAST('PUBLIC' AS CHAR(128) CHARACTER SET utf8mb4) COLLATE utf8mb4_bin UNION
   SELECT CAST(m.Role AS CHAR(128) CHARACTER SET utf8mb4) COLLATE utf8mb4_bin FROM mysql.roles_mapping m JOIN who ON m.User = who.name),
 foreign_schema (name) AS (
   SELECT schema_name COLLATE utf8mb4_bin FROM hipaakit.owned WHERE app <> '{{.App}}' UNION
@@ -331,6 +335,9 @@ BEGIN
     IF p_force THEN DELETE FROM hipaakit.taint WHERE app = '{{.App}}'; END IF;
     SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
+    -- What a server in quarantine has passed over, it does not have, although its
+    -- position says so: the other one's tail begins there.
+    SELECT IFNULL(MAX(since), @hipaakit_stood) INTO @hipaakit_stood FROM hipaakit.quarantine WHERE app = '{{.App}}';
     -- The gate first: whoever lacks the row's position was not there in this epoch.
     SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
     REPLACE INTO hipaakit.gate VALUES ('{{.App}}', p_number);

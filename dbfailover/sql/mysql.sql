@@ -8,10 +8,9 @@
 -- After it, in the configuration of both servers:
 --   skip-replica-start
 --   init-file=/etc/mysql/hipaakit.sql    -- two lines, see InitFile
-SET SESSION sql_log_bin=0
-//
--- Procedures keep the mode that they were made in.
-SET SESSION sql_mode='STRICT_TRANS_TABLES'
+-- Procedures keep the mode that they are made in: whatever the server's is (backslashes
+-- that do not escape, quotes that name columns), it must not change what they do.
+SET SESSION sql_log_bin=0, SESSION sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
 //
 CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
 //
@@ -29,9 +28,10 @@ CREATE TABLE IF NOT EXISTS hipaakit.epoch (
   app VARCHAR(32), number BIGINT UNSIGNED, server INT UNSIGNED NOT NULL, gtid TEXT NOT NULL,
   at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), PRIMARY KEY (app, number)) ENGINE=InnoDB
 //
--- Applications whose schemas this server does not take over from the other one.
+-- Applications whose schemas this server does not take over from the other one, since it
+-- stood at that position: what came later it has passed over, and counts as its own.
 CREATE TABLE IF NOT EXISTS hipaakit.quarantine (
-  app VARCHAR(32) PRIMARY KEY, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
+  app VARCHAR(32) PRIMARY KEY, since TEXT, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
 //
 -- The patterns that this script's procedures have set: those of schemas that an
 -- application had before, too.
@@ -146,8 +146,7 @@ END
 -- Makes the replication filter say what the table quarantine says, and leaves the
 -- patterns that others have set alone. Only the applying threads pause, for
 -- milliseconds, and only those that were running: receiving goes on. @hipaakit_stood is
--- where the server stood in that pause: what it skips from then on it does not have,
--- although its position says so.
+-- where the server stood in that pause.
 DROP PROCEDURE IF EXISTS hipaakit.refilter
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.refilter()
@@ -211,6 +210,7 @@ BEGIN
   IF p_on THEN INSERT IGNORE INTO hipaakit.quarantine (app) VALUES (p_app);
   ELSE DELETE FROM hipaakit.quarantine WHERE app = p_app; END IF;
   CALL hipaakit.refilter();
+  UPDATE hipaakit.quarantine SET since = @hipaakit_stood WHERE app = p_app AND since IS NULL;
   DO RELEASE_LOCK('hipaakit:filter');
 END
 //
@@ -243,8 +243,8 @@ SET @hipaakit_first = NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.A
 INSERT INTO hipaakit.epoch (app, number, server, gtid)
   SELECT '{{.App}}', 1, {{.PrimaryID}}, '' FROM DUAL WHERE @hipaakit_first
 //
--- What one check reads. The appliers' own complaints: with several of them the status
--- of replication only says that there are some.
+-- What one check reads. At the end, beyond MariaDB's: the appliers' own complaints, as
+-- with several of them the status of replication only says that there are some.
 DROP PROCEDURE IF EXISTS hipaakit.look_{{.App}}
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.look_{{.App}}(p_node VARCHAR(64))
@@ -262,6 +262,9 @@ SELECT @@GLOBAL.read_only, @@server_id, REPLACE(@@GLOBAL.gtid_executed, '\n', ''
   AND EXISTS (SELECT 1 FROM performance_schema.global_variables
     WHERE VARIABLE_NAME IN ('rpl_semi_sync_source_wait_point', 'rpl_semi_sync_master_wait_point') AND VARIABLE_VALUE = 'AFTER_SYNC'),
   IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0),
+  -- What is in the log: a transaction is sent, and may be applied elsewhere, a moment
+  -- before it counts as executed here. Until then somebody owns it (uuid:5#thread).
+  CONCAT(REGEXP_REPLACE(@@GLOBAL.gtid_owned, '#[0-9]+|[[:space:]]', ''), ',', REPLACE(@@GLOBAL.gtid_executed, '\n', '')),
   @@server_uuid,
   IFNULL((SELECT GROUP_CONCAT(LAST_ERROR_MESSAGE) FROM performance_schema.replication_applier_status_by_worker
     WHERE LAST_ERROR_NUMBER = 1644), '')
@@ -462,6 +465,9 @@ BEGIN
     IF p_force THEN DELETE FROM hipaakit.taint WHERE app = '{{.App}}'; END IF;
     SET @hipaakit_stood = REPLACE(@@GLOBAL.gtid_executed, '\n', '');
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
+    -- What a server in quarantine has passed over, it does not have, although its
+    -- position says so: the other one's tail begins there.
+    SELECT IF(COUNT(*) = 0, @hipaakit_stood, IFNULL(MAX(since), '')) INTO @hipaakit_stood FROM hipaakit.quarantine WHERE app = '{{.App}}';
     -- The gate first: whoever lacks the row's position was not there in this epoch.
     SET SESSION binlog_format = STATEMENT, SESSION transaction_isolation = 'REPEATABLE-READ', SESSION sql_log_bin = 1;
     REPLACE INTO hipaakit.gate VALUES ('{{.App}}', p_number);

@@ -15,8 +15,9 @@ type engine interface {
 	identified(password string) string
 	// follow lets a server replicate from that port, verified by ca.
 	follow(port, password, ca string) []string
-	// semiSync switches semi-synchronous replication on.
-	semiSync() []string
+	// semiSync switches semi-synchronous replication on, by the configuration at later
+	// starts and by statements now. Nobody is waited for where nobody receives.
+	semiSync() (lines, statements []string)
 	// status is the query for the state of replication, and how its columns are called
 	// by MariaDB.
 	status() (query string, rename func(column string) string)

@@ -34,9 +34,10 @@ func (mariaDB) follow(port, password, ca string) []string {
 		MASTER_SSL=1, MASTER_SSL_CA='%s', MASTER_SSL_VERIFY_SERVER_CERT=1`, port, password, ca), startReplication}
 }
 
-func (mariaDB) semiSync() []string {
-	return []string{"SET GLOBAL rpl_semi_sync_slave_enabled=ON", "SET GLOBAL rpl_semi_sync_master_enabled=ON",
-		"STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"}
+func (mariaDB) semiSync() (lines, statements []string) {
+	return []string{"rpl-semi-sync-master-enabled=ON", "rpl-semi-sync-slave-enabled=ON", "rpl-semi-sync-master-wait-no-slave=OFF"},
+		[]string{"SET GLOBAL rpl_semi_sync_slave_enabled=ON, GLOBAL rpl_semi_sync_master_enabled=ON, " +
+			"GLOBAL rpl_semi_sync_master_wait_no_slave=OFF", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"}
 }
 
 func (mariaDB) status() (query string, rename func(string) string) {

@@ -89,10 +89,11 @@ func (mySQL) follow(port, password, ca string) []string {
 		SOURCE_SSL=1, SOURCE_SSL_CA='` + ca + `', SOURCE_SSL_VERIFY_SERVER_CERT=1`, startReplication}
 }
 
-func (mySQL) semiSync() []string {
-	return []string{"SET sql_log_bin=0", "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
+func (mySQL) semiSync() (lines, statements []string) {
+	return []string{"rpl-semi-sync-source-enabled=ON", "rpl-semi-sync-replica-enabled=ON", "rpl-semi-sync-source-wait-no-replica=OFF"}, []string{
+		"SET sql_log_bin=0", "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'",
 		"INSTALL PLUGIN rpl_semi_sync_replica SONAME 'semisync_replica.so'",
-		"SET GLOBAL rpl_semi_sync_replica_enabled=ON", "SET GLOBAL rpl_semi_sync_source_enabled=ON",
+		"SET GLOBAL rpl_semi_sync_replica_enabled=ON, GLOBAL rpl_semi_sync_source_enabled=ON, GLOBAL rpl_semi_sync_source_wait_no_replica=OFF",
 		"STOP REPLICA IO_THREAD", "START REPLICA IO_THREAD"}
 }
 
