@@ -249,6 +249,10 @@ DROP PROCEDURE IF EXISTS hipaakit.look_{{.App}}
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.look_{{.App}}(p_node VARCHAR(64))
 SQL SECURITY DEFINER
+BEGIN
+-- A transaction is sent, and may be applied elsewhere, a moment before it counts as executed
+-- here. Until then a thread owns it (uuid:5#thread), so it is one or the other in this order.
+DECLARE v_owned TEXT DEFAULT REGEXP_REPLACE(@@GLOBAL.gtid_owned, '#[0-9]+|[[:space:]]', '');
 SELECT @@GLOBAL.read_only, @@server_id, REPLACE(@@GLOBAL.gtid_executed, '\n', ''),
   IFNULL(e.number, 0), IFNULL(e.server, 0), IFNULL(e.gtid, ''),
   NOT EXISTS (SELECT 1 FROM mysql.user WHERE User = {{.User}} AND account_locked = 'N'),
@@ -262,14 +266,13 @@ SELECT @@GLOBAL.read_only, @@server_id, REPLACE(@@GLOBAL.gtid_executed, '\n', ''
   AND EXISTS (SELECT 1 FROM performance_schema.global_variables
     WHERE VARIABLE_NAME IN ('rpl_semi_sync_source_wait_point', 'rpl_semi_sync_master_wait_point') AND VARIABLE_VALUE = 'AFTER_SYNC'),
   IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0),
-  -- What is in the log: a transaction is sent, and may be applied elsewhere, a moment
-  -- before it counts as executed here. Until then somebody owns it (uuid:5#thread).
-  CONCAT(REGEXP_REPLACE(@@GLOBAL.gtid_owned, '#[0-9]+|[[:space:]]', ''), ',', REPLACE(@@GLOBAL.gtid_executed, '\n', '')),
+  CONCAT(v_owned, ',', REPLACE(@@GLOBAL.gtid_executed, '\n', '')),
   @@server_uuid,
   IFNULL((SELECT GROUP_CONCAT(LAST_ERROR_MESSAGE) FROM performance_schema.replication_applier_status_by_worker
     WHERE LAST_ERROR_NUMBER = 1644), '')
 FROM (SELECT 1) one LEFT JOIN
-  (SELECT number, server, gtid FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE
+  (SELECT number, server, gtid FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE;
+END
 //
 -- A piece of a log: reading it takes a right that would send the monitor's account all
 -- of it, rows and all.
