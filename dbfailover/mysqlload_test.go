@@ -19,6 +19,7 @@ func TestMySQLServerUnderLoadDoesNotPassForAnOldCopy(t *testing.T) {
 	end := make(chan struct{})
 	var work sync.WaitGroup
 	for i := range 8 {
+		s, app := d.pair.Servers[i%2], []string{"north", "south"}[i%2]
 		work.Go(func() {
 			for k := 0; ; k++ {
 				select {
@@ -26,7 +27,7 @@ func TestMySQLServerUnderLoadDoesNotPassForAnOldCopy(t *testing.T) {
 					return
 				default:
 				}
-				if _, err := d.pair.Servers[0].Root().Exec("INSERT INTO north.note (text) VALUES (?)", fmt.Sprintf("%d-%d", i, k)); err != nil {
+				if _, err := s.Root().Exec("INSERT INTO "+app+".note (text) VALUES (?)", fmt.Sprintf("%d-%d", i, k)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -34,9 +35,12 @@ func TestMySQLServerUnderLoadDoesNotPassForAnOldCopy(t *testing.T) {
 		})
 	}
 	behind := 0
-	for range 1000 {
+	for i := range 1000 {
 		theirs := two(t)
 		ours := one(t)
+		if i%2 == 1 {
+			theirs, ours = one(t), two(t)
+		}
 		for _, elsewhere := range []string{theirs.at, theirs.feed.received} {
 			if lacks(ours.wrote(), ours.origin(), elsewhere) {
 				t.Errorf("%q lacks of %q", ours.wrote(), elsewhere)

@@ -251,8 +251,10 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.look_{{.App}}(p_node VARCHA
 SQL SECURITY DEFINER
 BEGIN
 -- A transaction is sent, and may be applied elsewhere, a moment before it counts as executed
--- here. Until then a thread owns it (uuid:5#thread), so it is one or the other in this order.
-DECLARE v_owned TEXT DEFAULT REGEXP_REPLACE(@@GLOBAL.gtid_owned, '#[0-9]+|[[:space:]]', '');
+-- here. Until then a thread owns it (uuid:5#3, and nothing between that and the next uuid),
+-- so it is one or the other in this order.
+DECLARE v_owned TEXT DEFAULT REGEXP_REPLACE(IFNULL(REGEXP_SUBSTR(@@GLOBAL.gtid_owned,
+  CONCAT(@@server_uuid, '(:[a-z_][a-z_0-9]*|:[0-9]+#[0-9]+)*')), ''), '#[0-9]+', '');
 SELECT @@GLOBAL.read_only, @@server_id, REPLACE(@@GLOBAL.gtid_executed, '\n', ''),
   IFNULL(e.number, 0), IFNULL(e.server, 0), IFNULL(e.gtid, ''),
   NOT EXISTS (SELECT 1 FROM mysql.user WHERE User = {{.User}} AND account_locked = 'N'),

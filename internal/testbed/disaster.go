@@ -37,10 +37,11 @@ func (s *Server) Restore(from string) {
 	s.copy(from, data)
 }
 
-// copy keeps owners, which os.CopyFS does not.
+// copy keeps owners, which os.CopyFS does not, and leaves no holes: on a disk that is full
+// a server could not fill them, though it had reserved the room.
 func (s *Server) copy(from, to string) {
 	s.t.Helper()
-	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+	if out, err := exec.Command("cp", "-a", "--sparse=never", from, to).CombinedOutput(); err != nil {
 		s.t.Fatalf("server %d: copy: %v: %s", s.ID, err, out)
 	}
 }
