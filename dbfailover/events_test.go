@@ -60,3 +60,41 @@ func TestTailCountsTransactionsBeyondThePosition(t *testing.T) {
 		t.Error("nothing has a description")
 	}
 }
+
+func TestTransactionsAreNamedByTheirFirstEvent(t *testing.T) {
+	for _, c := range []struct {
+		kind, info, name string
+		ok               bool
+	}{
+		{"Gtid", "BEGIN GTID 1-1-11", "1-1-11", true},
+		{"Gtid", "GTID 1-1-13 cid=5", "1-1-13", true},
+		{"Gtid", "SET @@SESSION.GTID_NEXT= '" + uuidOne + ":17'", uuidOne + ":17", true},
+		{"Gtid_tagged_log_event", "SET @@SESSION.GTID_NEXT= '" + uuidOne + ":tag:17'", uuidOne + ":tag:17", true},
+		{"Query", "SET @@SESSION.GTID_NEXT= '" + uuidOne + ":17'", "", false},
+		{"Anonymous_Gtid", "SET @@SESSION.GTID_NEXT= 'ANONYMOUS'", "", false},
+	} {
+		if name, ok := gtidOf(event{kind: c.kind, info: c.info}); name != c.name || ok != c.ok {
+			t.Errorf("%s %q: %q, %v", c.kind, c.info, name, ok)
+		}
+	}
+}
+
+func TestMySQLTailCountsTransactionsBeyondTheSet(t *testing.T) {
+	s := newSearch(uuidOne+":1-10:12,"+uuidTwo+":1-4", origin{id: 1, uuid: uuidOne}, []string{"north"})
+	gtid := func(name string) event {
+		return event{kind: "Gtid", server: 1, info: "SET @@SESSION.GTID_NEXT= '" + name + "'"}
+	}
+	rows := event{kind: "Table_map", server: 1, info: "table_id: 1 (north.a)"}
+	for _, e := range []event{
+		gtid(uuidOne + ":10"), rows, gtid(uuidOne + ":11"), rows, rows, // in a gap of the set
+		gtid(uuidOne + ":12"), rows, gtid(uuidTwo + ":5"), rows, // the other server's
+		gtid(uuidOne + ":13"), {kind: "Table_map", info: "table_id: 3 (south.a)"},
+		gtid(uuidOne + ":14"), {kind: "Query", info: "use `north`; DROP TABLE a /* xid=5 */"},
+	} {
+		s.take(e)
+	}
+	text := s.found.describe(MySQL.dialect(), uuidOne+":1-10")
+	if s.found.transactions != 2 || s.found.first != uuidOne+":11" || s.found.last != uuidOne+":14" || !strings.Contains(text, "mysqlbinlog") {
+		t.Errorf("%+v: %s", s.found, text)
+	}
+}

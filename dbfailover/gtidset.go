@@ -34,7 +34,7 @@ func parseSet(text string) (gtidSet, error) {
 		source := strings.ToLower(uuid)
 		for item := range strings.SplitSeq(rest, ":") {
 			item = strings.ToLower(strings.TrimSpace(item))
-			if item != "" && (item[0] == '_' || 'a' <= item[0] && item[0] <= 'z') {
+			if isTag(item) {
 				source = strings.ToLower(uuid) + ":" + item
 				continue
 			}
@@ -65,6 +65,18 @@ func parseSpan(text string) (span, error) {
 		return span{}, fmt.Errorf("dbfailover: %q is no range", text)
 	}
 	return span{first, last}, nil
+}
+
+// isTag: up to 32 letters, digits and underscores, and no digit first.
+func isTag(text string) bool {
+	for i := range len(text) {
+		c := text[i]
+		letter := c == '_' || 'a' <= c && c <= 'z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return text != ""
 }
 
 // isUUID checks 8-4-4-4-12 hexadecimal digits.
