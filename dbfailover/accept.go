@@ -27,40 +27,63 @@ func (f format) contentType() string {
 	return "text/html; charset=utf-8"
 }
 
-// negotiate chooses by Accept (RFC 9110, section 12.5.1): the format with the highest
-// quality, among equals the one named first. Who accepts anything, or nothing that
-// there is, gets the page: it is an answer that a person can read.
+// negotiate chooses by Accept (RFC 9110, section 12.5.1): the format whose most specific
+// range has the highest quality, among equals the one named first. Who accepts nothing that
+// there is gets the page: it is an answer that a person can read.
 func negotiate(accept []string) format {
-	best, quality := formatHTML, 0.0
-	for _, field := range accept {
-		for part := range strings.SplitSeq(field, ",") {
-			kind, params, err := mime.ParseMediaType(part)
-			if err != nil {
-				continue
-			}
-			if q := weight(params["q"]); q > quality {
-				if f, ok := offered(kind); ok {
-					best, quality = f, q
-				}
-			}
+	ranges := acceptable(accept)
+	best, quality, place := formatHTML, 0.0, 0
+	for _, f := range []format{formatHTML, formatJSON, formatPrometheus} {
+		r, ok := f.matched(ranges)
+		if ok && (r.weight > quality || r.weight == quality && quality > 0 && r.place < place) {
+			best, quality, place = f, r.weight, r.place
 		}
 	}
 	return best
 }
 
-func offered(kind string) (format, bool) {
-	switch kind {
-	case "text/html", "application/xhtml+xml", "text/*", "*/*":
-		return formatHTML, true
-	case "application/json":
-		return formatJSON, true
-	case "text/plain":
+// mediaRange is one of Accept's, with its place there.
+type mediaRange struct {
+	kind   string
+	weight float64
+	place  int
+}
+
+func acceptable(accept []string) (ranges []mediaRange) {
+	for _, field := range accept {
+		for part := range strings.SplitSeq(field, ",") {
+			if kind, params, err := mime.ParseMediaType(part); err == nil {
+				ranges = append(ranges, mediaRange{kind, weight(params["q"]), len(ranges)})
+			}
+		}
+	}
+	return ranges
+}
+
+// matched returns the most specific range for the format.
+func (f format) matched(ranges []mediaRange) (best mediaRange, ok bool) {
+	for _, kind := range f.ranges() {
+		for _, r := range ranges {
+			if r.kind == kind {
+				return r, true
+			}
+		}
+	}
+	return best, false
+}
+
+// ranges are what asks for the format, the most specific first.
+func (f format) ranges() []string {
+	switch f {
+	case formatJSON:
+		return []string{"application/json", "application/*", "*/*"}
+	case formatPrometheus:
 		// Not application/openmetrics-text as well: a scraper that asks for it takes
 		// this too (it has to read exporters that know no other), and one text is
 		// one thing to get right.
-		return formatPrometheus, true
+		return []string{"text/plain", "text/*", "*/*"}
 	}
-	return "", false
+	return []string{"text/html", "application/xhtml+xml", "text/*", "*/*"}
 }
 
 // weight reads a q parameter; what cannot be read counts for nothing.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -100,6 +101,8 @@ func (a App) names() error {
 		return errors.New("dbfailover: App.Name must be 1 to 20 of a-z, 0-9 and _")
 	case !userName.MatchString(a.User):
 		return errors.New("dbfailover: App.User must be the account's name without its host")
+	case slices.Contains([]string{"root", controlUser, "mysql", "PUBLIC", "mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema"}, a.User):
+		return fmt.Errorf("dbfailover: App.User is %s, which belongs to no application: a fence locks it out", a.User)
 	case len(a.Schemas) == 0:
 		return errors.New("dbfailover: App.Schemas is empty: name the databases that the application writes")
 	}

@@ -14,18 +14,20 @@ func TestApplicationsThatCannotWorkAreRefused(t *testing.T) {
 		t.Fatalf("%+v, %v", a, err)
 	}
 	for what, spoil := range map[string]func(*App){
-		"App.Name":     func(a *App) { a.Name = "x'; DROP" },
-		"a-z":          func(a *App) { a.Name = strings.Repeat("a", 21) },
-		"App.User":     func(a *App) { a.User = "app@host" },
-		"empty":        func(a *App) { a.Schemas = nil },
-		"letters":      func(a *App) { a.Schemas = []string{"a`b"} },
-		"belongs":      func(a *App) { a.Schemas = []string{"hipaakit"} },
-		"App.Monitor":  func(a *App) { a.Monitor = nil },
-		"App.Failback": func(a *App) { a.Failback = 9 },
-		"App.Folder":   func(a *App) { a.Folder = "/does/not/exist" },
-		"64 bytes":     func(a *App) { a.Node = strings.Repeat("n", 65) },
-		"UTF-8":        func(a *App) { a.Node = "web-\xff" }, // Prometheus drops a page with such a label
-		"control":      func(a *App) { a.Node = "web\n1" },
+		"App.Name":         func(a *App) { a.Name = "x'; DROP" },
+		"a-z":              func(a *App) { a.Name = strings.Repeat("a", 21) },
+		"App.User":         func(a *App) { a.User = "app@host" },
+		"no application: ": func(a *App) { a.User = "root" },
+		"is hipaakit, ":    func(a *App) { a.User = "hipaakit" },
+		"empty":            func(a *App) { a.Schemas = nil },
+		"letters":          func(a *App) { a.Schemas = []string{"a`b"} },
+		"belongs":          func(a *App) { a.Schemas = []string{"hipaakit"} },
+		"App.Monitor":      func(a *App) { a.Monitor = nil },
+		"App.Failback":     func(a *App) { a.Failback = 9 },
+		"App.Folder":       func(a *App) { a.Folder = "/does/not/exist" },
+		"64 bytes":         func(a *App) { a.Node = strings.Repeat("n", 65) },
+		"UTF-8":            func(a *App) { a.Node = "web-\xff" }, // Prometheus drops a page with such a label
+		"control":          func(a *App) { a.Node = "web\n1" },
 	} {
 		a := goodApp(t)
 		spoil(&a)

@@ -94,7 +94,9 @@
 // without which that takes 10 s, and the two cases in which an acknowledged row can still
 // be part of a tail.
 //
-// A writer under FLUSH TABLES WITH READ LOCK cannot be locked, so it is not replaced.
+// A writer under FLUSH TABLES WITH READ LOCK cannot be locked, so it is not replaced. A
+// statement that the secondary is just applying, a neighbour's long ALTER too, has to end
+// before it is promoted.
 // Events run although their account is locked; an account that owns events, shares
 // schemas, may write outside of App.Schemas, or has SUPER, CREATE USER or READ_ONLY ADMIN,
 // through a role too, is refused by [New]. Only App.User is fenced, so only that is let

@@ -138,10 +138,12 @@ func judgeNetwork(err error) (Health, string, bool) {
 	return 0, "", false
 }
 
-// These two are compared against: such a server is asked less often.
+// These are compared against: a silent server, or one that denies, is asked less often;
+// a pause of our own is no moment to decide.
 const (
 	reasonTimeout = "timeout"
 	reasonDenied  = "server error 1045"
+	reasonPaused  = "this process was paused"
 )
 
 // serverSaid reports whether err is the server's own answer with this number.

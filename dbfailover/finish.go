@@ -20,8 +20,9 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 	if t.kind == taskMove {
 		p.eyes[t.to.other()].touched = o.ended
 	}
+	p.trials.count(t, o.err)
 	if o.err != nil || t.kind == taskResume { // which shows a moment later
-		p.cool = o.ended.Add(p.timing.cool)
+		p.cool = o.ended.Add(p.trials.pause(p.timing.cool))
 	}
 	switch {
 	case t.kind == taskResume && o.err == nil:
@@ -31,7 +32,7 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 		p.eyes[t.to.other()].resumed = 0
 	case t.kind == taskFence && o.reached && !overtaken(o.err) && p.mayWrite(t.to, o.err):
 		p.eyes[t.to].defied++
-	case t.kind == taskMove && o.err != nil:
+	case t.kind == taskMove && o.err != nil && p.state != StateDown:
 		return p.become(StateSuspect, p.active, o.ended, "the move failed")
 	case (t.kind == taskMove || t.kind == taskOpen) && o.err == nil:
 		if o.epoch.number >= p.highest.number {

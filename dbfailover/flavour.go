@@ -36,8 +36,8 @@ func (f Flavour) String() string {
 type dialect struct {
 	// columns is how many the procedure look answers.
 	columns int
-	// position is where a server stands, origin its names in GTIDs.
-	position, origin string
+	// origin is how GTIDs name a server.
+	origin string
 	// status is how it follows the other one, by the columns below.
 	status                   string
 	receiving, applying, lag string
@@ -52,9 +52,9 @@ type dialect struct {
 
 var dialects = [...]dialect{
 	MariaDB: {
-		columns:  13,
-		position: "SELECT @@GLOBAL.gtid_current_pos", origin: "SELECT @@server_id, ''",
-		status: "SHOW ALL SLAVES STATUS", receiving: "Slave_IO_Running", applying: "Slave_SQL_Running",
+		columns: 15,
+		origin:  "SELECT @@server_id, ''",
+		status:  "SHOW ALL SLAVES STATUS", receiving: "Slave_IO_Running", applying: "Slave_SQL_Running",
 		lag: "Seconds_Behind_Master", received: "Gtid_IO_Pos", applied: "Gtid_Slave_Pos",
 		log: func(_, log, file, pos string, limit int) string {
 			return fmt.Sprintf("SHOW %s EVENTS IN '%s' FROM %s LIMIT %d", log, file, pos, limit)
@@ -68,9 +68,9 @@ var dialects = [...]dialect{
 		},
 	},
 	MySQL: {
-		columns:  16, // and what is in the log, the server's UUID, what the appliers complain of
-		position: "SELECT @@GLOBAL.gtid_executed", origin: "SELECT @@server_id, @@server_uuid",
-		status: "SHOW REPLICA STATUS", receiving: "Replica_IO_Running", applying: "Replica_SQL_Running",
+		columns: 17, // and the server's UUID, and what the appliers complain of
+		origin:  "SELECT @@server_id, @@server_uuid",
+		status:  "SHOW REPLICA STATUS", receiving: "Replica_IO_Running", applying: "Replica_SQL_Running",
 		lag: "Seconds_Behind_Source", received: "Retrieved_Gtid_Set", applied: "Executed_Gtid_Set",
 		// Reading a log takes the right to be sent all of it, so a procedure has that
 		// right and the monitor's account has not.

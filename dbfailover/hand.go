@@ -70,7 +70,7 @@ func (h *hand) fence(ctx context.Context, s station, t *task) error {
 	if t.lost {
 		return h.bar(ctx, s, t.epoch, new(tailLost))
 	}
-	if !t.judge {
+	if !t.judge && !t.passed {
 		return h.bar(ctx, s, t.epoch, nil)
 	}
 	if _, err := h.lock(ctx, s, t.epoch.number, h.timing.act); err != nil {
@@ -78,7 +78,7 @@ func (h *hand) fence(ctx context.Context, s station, t *task) error {
 	}
 	found, err := h.tail(ctx, s, t.epoch.gtid)
 	if err == nil {
-		err = h.bar(ctx, s, t.epoch, &found)
+		err = h.bar(ctx, s, t.epoch, new(t.taint(found)))
 	}
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (h *hand) fence(ctx context.Context, s station, t *task) error {
 	// the look and the fence. From now on none can.
 	again, err := h.tail(ctx, s, t.epoch.gtid)
 	if err == nil && again != found {
-		err = h.bar(ctx, s, t.epoch, &again)
+		err = h.bar(ctx, s, t.epoch, new(t.taint(again)))
 	}
 	return err
 }
@@ -166,25 +166,20 @@ func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 		}
 		return h.withoutOld(ctx, t, o, err)
 	}
-	if o.err = h.reach(ctx, to, o.epoch.gtid); o.err == nil {
-		o.err = h.promote(ctx, t, &o, false)
+	if o.err = h.reach(ctx, to, o.epoch.gtid); o.err != nil {
+		if t.planned {
+			return o // every node goes on with it once replication has caught up
+		}
+		return h.leaveBehind(ctx, t, o)
 	}
+	o.err = h.promote(ctx, t, &o, false)
 	return o
 }
 
-// record fences the old server for good. What a server in quarantine skipped, the old one
-// has on its own: only Force leads there.
+// record fences the old server for good, now that the new one has all of it.
 func (h *hand) record(ctx context.Context, from station, t *task, o *outcome) error {
-	var found *string
-	if t.skipped {
-		text, err := h.tail(ctx, from, t.from.gtid)
-		if err != nil {
-			return err
-		}
-		found = &text
-	}
 	return h.do(ctx, func(ctx context.Context) error {
-		left, recorded, err := from.fence(ctx, t.epoch, true, found)
+		left, recorded, err := from.fence(ctx, t.epoch, true, nil)
 		o.epoch.gtid = recorded
 		return lefterr(left, err)
 	})
@@ -219,6 +214,20 @@ func (h *hand) withoutOld(ctx context.Context, t *task, o outcome, err error) ou
 // that has all; only an administrator can mend it.
 const tailLost = "it lacks writes of its own, as after a restore from an old copy: set it up anew from the other server"
 
+// tailPassed taints a server that passed over the tail that Force decided for.
+const tailPassed = "it has passed over the tail of the server that Force opened: copy the schemas from there"
+
+// taint adds to the tail of the server to be fenced what else is wrong with it.
+func (t *task) taint(tail string) string {
+	switch {
+	case !t.passed:
+		return tail
+	case tail == "":
+		return tailPassed
+	}
+	return tail + "; and " + tailPassed
+}
+
 // leaveBehind promotes a server that cannot get all that the old one has: the old one
 // is fenced, and its tail judged now, while both can be read.
 func (h *hand) leaveBehind(ctx context.Context, t *task, o outcome) outcome {
@@ -226,13 +235,11 @@ func (h *hand) leaveBehind(ctx context.Context, t *task, o outcome) outcome {
 	found := tailLost
 	if !t.lost {
 		o.err = h.do(ctx, func(ctx context.Context) error {
-			at, err := t.from.gtid, error(nil)
-			if !t.skipped { // else it has passed over what its position says it has
-				at, err = to.position(ctx)
-			}
+			at, err := to.position(ctx)
 			if err == nil {
 				found, err = from.tail(ctx, at)
 			}
+			found = t.taint(found)
 			return err
 		})
 	}

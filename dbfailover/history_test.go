@@ -284,7 +284,7 @@ func (h *history) repair() {
 		_, err = conn.ExecContext(h.t.Context(), "FLUSH TABLES WITH READ LOCK")
 		must(h.t, err)
 		var at string
-		must(h.t, conn.QueryRowContext(h.t.Context(), h.flavour.dialect().position).Scan(&at))
+		must(h.t, conn.QueryRowContext(h.t.Context(), map[Flavour]string{MariaDB: "SELECT @@GLOBAL.gtid_binlog_pos", MySQL: "SELECT @@GLOBAL.gtid_executed"}[h.flavour]).Scan(&at))
 		rows := h.dump(good)
 		_, err = conn.ExecContext(h.t.Context(), "UNLOCK TABLES")
 		must(h.t, err)

@@ -38,12 +38,12 @@ func (l *looker) look(ctx context.Context, conn driverConn) (sight, error) {
 	if len(table.rows) != 1 || len(table.rows[0]) != d.columns {
 		return sight{}, errOtherScript
 	}
-	row := append(table.rows[0], "", "", "") // what only MySQL's has, at the end
+	row := append(table.rows[0], "", "") // what only MySQL's has, at the end
 	s, err := l.read(row)
 	if err != nil {
 		return sight{}, err
 	}
-	s.feed, err = l.follow(ctx, conn, s.top.server == s.id, row[15])
+	s.feed, err = l.follow(ctx, conn, s.top.server == s.id, row[16])
 	return s, err
 }
 
@@ -59,7 +59,8 @@ func (l *looker) read(row []string) (s sight, err error) {
 		readOnly: row[0] != "0", known: true, id: uint32(number(row[1], 32)), at: row[2],
 		top:    epoch{number: number(row[3], 64), server: uint32(number(row[4], 32)), gtid: row[5]},
 		locked: row[6] != "0", tail: row[7], quarantined: row[8] != "0",
-		beats: number(row[9], 64), neighbours: int(number(row[10], 31)), semiSync: row[11] == "1", judged: number(row[12], 64), logged: row[13], uuid: row[14],
+		beats: number(row[9], 64), neighbours: int(number(row[10], 31)), semiSync: row[11] == "1", judged: number(row[12], 64),
+		logged: row[13], forced: row[14] == "1", uuid: row[15],
 	}
 	return s, err
 }

@@ -111,6 +111,11 @@ func (h *checked) count() {
 	}
 }
 
+// gone reports whether the server failed so many checks in a row. The end of a pause of
+// this process is no moment to say so, even if the pause was short enough for what is
+// known of the other server to be fresh: the next check tells.
+func (h *checked) gone(fall int) bool { return h.failures >= fall && h.reason != reasonPaused }
+
 func (m *machine) judgeActive(r result) []Transition {
 	switch {
 	case r.health.alive() && !m.state.serving():
@@ -125,7 +130,7 @@ func (m *machine) judgeActive(r result) []Transition {
 // and, with a hold-off, for long enough.
 func (m *machine) decide(now time.Time) []Transition {
 	active := m.servers[m.active]
-	if !m.state.undecided() || active.failures < m.timing.fall || now.Sub(m.since) < m.timing.holdOff {
+	if !m.state.undecided() || !active.gone(m.timing.fall) || now.Sub(m.since) < m.timing.holdOff {
 		return nil
 	}
 	why := m.active.String() + ": " + active.reason

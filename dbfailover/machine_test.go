@@ -243,3 +243,29 @@ func TestSilentServerIsAskedLessOften(t *testing.T) {
 		}
 	}
 }
+
+// The same for independent servers as TestNobodyMovesAtTheEndOfAPause.
+func TestMachineDoesNotMoveAtTheEndOfAPause(t *testing.T) {
+	times, err := Careful.timing()
+	must(t, err)
+	now := time.Unix(1e9, 0)
+	m := newMachine(times, now)
+	check := func(r Role, h Health, reason string) {
+		now = now.Add(125 * time.Millisecond)
+		m.observe(result{role: r, health: h, reason: reason, began: now, ended: now.Add(time.Millisecond)})
+	}
+	check(Primary, HealthOK, "ok")
+	for range 7 { // 1.75 s, a little less than the hold-off
+		check(Primary, HealthDead, reasonTimeout)
+		check(Secondary, HealthOK, "ok")
+	}
+	now = now.Add(time.Second)
+	check(Primary, HealthUnknown, reasonPaused)
+	check(Secondary, HealthOK, "ok")
+	if m.state != StateSuspect || m.servers[Primary].failures < times.fall {
+		t.Fatalf("%v after %d failures: %s", m.state, m.servers[Primary].failures, m.reason)
+	}
+	if check(Primary, HealthDead, reasonTimeout); m.state != StateSecondary {
+		t.Errorf("dead all the same: %v", m.state)
+	}
+}

@@ -183,7 +183,7 @@ func TestForceRecordsWhatAServerInQuarantineSkipped(t *testing.T) {
 		must(t, links[0].resume(t.Context()))
 		must(t, links[1].commit(t.Context(), "acknowledged in epoch 2"))
 		o := h.carry(t.Context(), &task{
-			kind: taskMove, to: Primary, epoch: epoch{3, 1, ""}, from: w.servers[1].top(), force: true, skipped: true, began: time.Now(),
+			kind: taskMove, to: Primary, epoch: epoch{3, 1, ""}, from: w.servers[1].top(), force: true, began: time.Now(),
 		})
 		must(t, o.err)
 		n := newSimNode(w, "a", h.timing)
@@ -225,7 +225,7 @@ func TestGateWithoutAnEpochDoesNotStopReplicationForGood(t *testing.T) {
 	two := d.pair.Servers[1]
 	n := d.node(t, "north", "n", Careful)
 	n.well(t, StatePrimary, 1)
-	two.SQL("USE hipaakit", "DO GET_LOCK('hipaakit:north', 1)", "SET SESSION binlog_format=STATEMENT", "REPLACE INTO hipaakit.gate VALUES ('north', 2)")
+	two.SQL("USE hipaakit", "DO GET_LOCK(hipaakit.latch('north'), 2)", "SET SESSION binlog_format=STATEMENT", "REPLACE INTO hipaakit.gate VALUES ('north', 2)")
 	two.SQL("INSERT INTO south.note (text) VALUES ('flows')")
 	eventually(t, "the neighbour's row arrives", func() bool { return d.texts(t, "south", 1)["flows"] })
 	eventually(t, "north is well again", func() bool {

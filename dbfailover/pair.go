@@ -40,6 +40,7 @@ type pair struct {
 	task    *task     // the hand is at it
 	wish    *task     // an operator's, not begun
 	cool    time.Time // no task before
+	trials  trials
 	doubted time.Time // when the last service ended
 	stable  time.Time // since when a failback would be possible
 	witness witness
@@ -52,6 +53,7 @@ type eye struct {
 	stalled time.Time // since when canaries have failed, or zero
 	stalls  int
 	lost    bool // it misses writes of its own
+	matched bool // it has been compared for that since it was last dead
 	defied  int  // fences in a row that it refused although it answers
 	resumed int  // how often it was told to go on after the gate, and is still there
 }
@@ -73,6 +75,7 @@ func (p *pair) observe(r result) []Transition {
 	}
 	if r.health == HealthDead {
 		p.eyes[r.role].defied = 0 // it defies nobody now; back, it is asked again
+		p.eyes[r.role].matched = false
 	}
 	return p.decide(r.ended)
 }
@@ -86,7 +89,7 @@ func (p *pair) learn(r result) {
 		p.ids[o] = 0
 	}
 	eye := &p.eyes[r.role]
-	eye.lost = p.misses(r)
+	p.match(r)
 	if !s.locked {
 		eye.locked = time.Time{}
 	} else if eye.locked.IsZero() {
@@ -142,13 +145,13 @@ func (p *pair) open(r Role) bool {
 	return ok && s.top.number == p.highest.number && s.top.server == s.id && p.highest.server == s.id && !s.locked
 }
 
-// sings reports whether a canary may be written to a server: not before it has been seen,
-// and compared with the other one if that answers. A canary on a server that was restored
+// sings reports whether a canary may be written to a server: not before it has been
+// compared with the other one, if that answers. A canary on a server that was restored
 // from an old copy takes one of the numbers that it lacks, and with them goes the evidence.
 func (p *pair) sings(r Role) bool {
 	_, ok := p.view(r)
-	o := p.servers[r.other()]
-	return ok && !p.eyes[r].lost && (o.sight.known || o.misses >= p.timing.fall)
+	eye := p.eyes[r]
+	return ok && !eye.lost && (eye.matched || p.servers[r.other()].misses >= p.timing.fall)
 }
 
 // lost reports whether the server misses writes of its own that the other one has.
@@ -157,14 +160,22 @@ func (p *pair) lost(r Role) bool {
 	return ok && p.eyes[r].lost
 }
 
-// misses compares a sight with the last one of the other server, if that is older: a
-// younger one would have writes that were made in between.
-func (p *pair) misses(r result) bool {
-	o := p.servers[r.role.other()]
+// match finds out whether the server misses writes of its own, by the last sight of the
+// other one, if that is older: a younger one would have writes that were made in between.
+func (p *pair) match(r result) {
+	o, eye := p.servers[r.role.other()], &p.eyes[r.role]
 	if !o.sight.known || !o.seen.Before(r.began) {
-		return p.eyes[r.role].lost
+		return
 	}
-	return lacks(r.sight.wrote(), r.sight.origin(), o.sight.at) || lacks(r.sight.wrote(), r.sight.origin(), o.sight.feed.received)
+	wrote := r.sight.wrote()
+	eye.lost = lacks(wrote, r.sight.origin(), o.sight.at) || lacks(wrote, r.sight.origin(), o.sight.feed.received)
+	eye.matched = true
+}
+
+// compared reports whether match has been done, or cannot be. Where the first looks at both
+// overlap, it takes another one.
+func (p *pair) compared(r Role) bool {
+	return p.eyes[r].matched || !p.servers[r.other()].sight.known
 }
 
 // split reports whether one epoch is held by two servers. Rows do not go away, so a

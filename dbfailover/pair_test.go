@@ -247,6 +247,38 @@ func TestVetoOutlivesAPause(t *testing.T) {
 	}
 }
 
+// A web node that is starved of its processor for a moment has counted timeouts before, and
+// a fresh look at the secondary: still what it meets next decides, not the pause.
+func TestNobodyMovesAtTheEndOfAPause(t *testing.T) {
+	starved := func(p *panel) *task {
+		p.number++
+		p.now = p.now.Add(1100 * time.Millisecond)
+		p.observe(result{role: Primary, health: HealthUnknown, reason: reasonPaused, number: p.number, began: p.now.Add(-1100 * time.Millisecond), ended: p.now})
+		p.see(Secondary)
+		task, _ := p.next(p.now)
+		return task
+	}
+	for _, alive := range []bool{true, false} {
+		p := serving(t)
+		begin := p.now
+		for p.now.Sub(begin) < p.timing.holdOff-300*time.Millisecond {
+			p.check(Primary, HealthDead, sight{})
+			p.see(Secondary)
+		}
+		if task := starved(p); task != nil || p.servers[Primary].failures < p.timing.fall || p.now.Sub(p.doubted) < p.timing.holdOff {
+			t.Fatalf("at the end of a pause, after %d failures: %+v", p.servers[Primary].failures, task)
+		}
+		if alive {
+			p.see(Primary)
+		} else {
+			p.check(Primary, HealthDead, sight{})
+		}
+		if task, _ := p.next(p.now); (task == nil) != alive {
+			t.Errorf("then alive: %v, and %+v in %v", alive, task, p.state)
+		}
+	}
+}
+
 func TestFrozenEndsWhenTheLowerServerIsGone(t *testing.T) {
 	p := serving(t)
 	for range frozenAfter {
@@ -359,5 +391,54 @@ func TestServerThatLostWritesIsTainted(t *testing.T) {
 	p.see(Primary, func(s *sight) { s.top, s.locked = epoch{2, 2, ""}, true })
 	if task, _ = p.next(p.now); task == nil || task.kind != taskFence || !task.lost {
 		t.Errorf("not tainted yet: %+v", task)
+	}
+}
+
+// What it lost comes back from the other server, is skipped because it is its own, and is
+// counted: its position soon has no gap. Its own log has.
+func TestServerThatLostWritesIsSeenByItsOwnLog(t *testing.T) {
+	for what, c := range map[string]struct {
+		logged string
+		lost   bool
+	}{
+		"all of it":                       {"1-1-20,2-2-10", false},
+		"the copy's log":                  {"1-1-10,2-2-10", true},
+		"set up from the other, no log":   {"", false},
+		"the same, and it has taken over": {"2-2-10", false},
+		"a log that cannot be read":       {"what", true},
+	} {
+		p := newPanel(t, memory{})
+		at := func(s *sight) {
+			s.at, s.feed.received = "1-1-20,2-2-10", "1-1-20,2-2-10"
+			s.locked = true
+		}
+		p.see(Secondary, at)
+		p.see(Primary, at, func(s *sight) { s.logged = c.logged })
+		if p.lost(Primary) != c.lost || p.sings(Primary) == c.lost {
+			t.Errorf("%s: lost %v, sings %v", what, p.lost(Primary), p.sings(Primary))
+		}
+	}
+}
+
+// Both are seen at once after everybody's start: a canary comes after the comparison.
+func TestNoCanaryBeforeTheComparison(t *testing.T) {
+	p := newPanel(t, memory{})
+	p.see(Primary)
+	p.see(Secondary)
+	if p.sings(Primary) {
+		t.Error("the primary has been seen, and not compared")
+	}
+	if p.see(Primary); !p.sings(Primary) {
+		t.Error("compared, and no canary")
+	}
+	p.check(Primary, HealthDead, sight{})
+	if p.now = p.now.Add(time.Second); p.sings(Primary) {
+		t.Error("it may be another one when it comes back")
+	}
+	for range p.timing.fall {
+		p.check(Secondary, HealthDead, sight{})
+	}
+	if p.see(Primary); !p.sings(Primary) {
+		t.Error("there is none to compare it with")
 	}
 }

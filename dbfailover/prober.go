@@ -98,7 +98,7 @@ func (p *prober) check(ctx context.Context) result {
 	r.sight = seen
 	r.health, r.reason = judge(err)
 	if r.health == HealthDead && paused(r.ended.Sub(r.began), p.timing.timeout) {
-		r.health, r.reason = HealthUnknown, "this process was paused"
+		r.health, r.reason = HealthUnknown, reasonPaused
 	}
 	return r
 }

@@ -11,16 +11,20 @@ import (
 // controlSchema is where the script puts its tables and procedures.
 const controlSchema = "hipaakit"
 
+// controlUser is whose rights they have there. Opened by an unfence, it could be logged in
+// with by anybody: it has no password.
+const controlUser = "hipaakit"
+
 // InitFile is the text of the server's init-file, one statement a line. The first
 // locks every application's account before anybody can connect: a server that comes
 // back does not know what happened while it was away. The second starts replication
-// after the filters are back in place, so skip-slave-start
-// (MySQL: skip-replica-start) has to be set beside it.
+// after the filters are back in place, so skip-slave-start (MySQL: skip-replica-start)
+// has to be set beside it.
 const InitFile = "CALL hipaakit.boot();\nSTART REPLICA;\n"
 
 // callable returns the procedures that the monitor's account may run.
 func callable(f Flavour) []string {
-	list := []string{"look", "canary", "check", "lock", "fence", "promote", "unfence", "resume", "lift"}
+	list := []string{"look", "position", "canary", "check", "lock", "fence", "promote", "unfence", "resume", "lift"}
 	if f == MySQL {
 		list = append(list, "log")
 	}

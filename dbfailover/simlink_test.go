@@ -142,6 +142,7 @@ func (l *simLink) fence(ctx context.Context, e epoch, own bool, tail *string) (l
 		if tail != nil && *tail != "" {
 			s.tail = *tail
 			s.skip()
+			s.tainted = len(s.own) // nothing of its own, if the other's tail is the reason
 			_, _ = fmt.Sscanf(*tail, "from %d", &s.tainted)
 		}
 		if own {
@@ -172,7 +173,7 @@ func (l *simLink) promote(ctx context.Context, number uint64, quarantine, force 
 		if _, there := s.epochs[number]; !there {
 			if s.tail != "" { // then it is forced
 				l.world.forgive(s.own[s.tainted:])
-				s.tail, s.tainted = "", -1
+				s.tail, s.tainted, s.forced[number] = "", -1, true
 			}
 			if quarantine {
 				s.skip()
@@ -223,7 +224,7 @@ func (l *simLink) tail(ctx context.Context, since string) (string, error) {
 
 func (l *simLink) position(ctx context.Context) (string, error) {
 	at := new(string)
-	if err := l.do(ctx, func(*simServer) error { *at = l.world.at(l.i); return nil }); err != nil {
+	if err := l.do(ctx, func(*simServer) error { *at = l.world.has(l.i); return nil }); err != nil {
 		return "", err
 	}
 	return *at, nil
@@ -260,7 +261,7 @@ func (l *simLink) look(ctx context.Context) (sight, error) {
 		other := l.world.servers[1-l.i]
 		*seen = sight{
 			known: true, id: s.id, at: l.world.at(l.i), top: s.top(), locked: s.locked, tail: s.tail, quarantined: s.quarantined,
-			judged: s.judged,
+			judged: s.judged, forced: s.forced[s.top().number],
 			feed: feed{
 				receiving: l.world.feed[l.i] && other.up && !other.paused, applying: !s.gated, gated: s.gated,
 				received: fmt.Sprintf("%d-%d-%d", other.id, other.id, s.received), applied: s.applied == s.received,

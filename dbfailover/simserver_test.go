@@ -38,6 +38,7 @@ type simServer struct {
 	since       int // where it stood in the other's own when the quarantine began
 	tail        string
 	judged      uint64
+	forced      map[uint64]bool   // own epochs that were opened over a tail
 	heard       map[string]uint64 // canaries taken over, by node
 	tainted     int               // own entries from here on are the tail
 	boots       int               // connections of an earlier life are dead
@@ -54,7 +55,7 @@ func newSimWorld(rng *rand.Rand) *simWorld {
 	w := &simWorld{rng: rng, feed: [2]bool{true, true}, changed: make(chan struct{})}
 	for i := range w.servers {
 		w.servers[i] = &simServer{
-			id: uint32(i + 1), up: true, locked: i == 1, rows: map[string]bool{}, heard: map[string]uint64{}, tainted: -1,
+			id: uint32(i + 1), up: true, locked: i == 1, rows: map[string]bool{}, heard: map[string]uint64{}, tainted: -1, forced: map[uint64]bool{},
 			epochs: map[uint64]epoch{1: {1, 1, ""}},
 		}
 	}

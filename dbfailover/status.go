@@ -132,6 +132,9 @@ func (r *replicated) describe(s *Status, now time.Time) {
 	if p.twins() {
 		s.Alarms = append(s.Alarms, whyTwins)
 	}
+	if alarm := p.trials.alarm(); alarm != "" {
+		s.Alarms = append(s.Alarms, alarm)
+	}
 	for _, role := range []Role{Primary, Secondary} {
 		for _, what := range r.wrong[role] {
 			s.Alarms = append(s.Alarms, role.String()+": this cannot be fenced: "+what)
@@ -156,7 +159,8 @@ func (p *pair) alarms(r Role, now time.Time) (list []string) {
 		{h.sight.quarantined, "quarantined: it takes over no writes of the application"},
 		{!h.sight.feed.receiving, "replication: not receiving"},
 		{!h.sight.feed.applying, "replication: not applying"},
-		{p.eyes[r].lost, "lacks writes of its own"},
+		{h.sight.readOnly, "read-only"},
+		{p.eyes[r].lost, whyLost},
 		{p.stalling(r, now), "cannot write"},
 	} {
 		if a.is {

@@ -37,12 +37,11 @@ type task struct {
 	from    epoch // in force when the task began
 	planned bool  // give up rather than lose what is not replicated
 	force   bool  // an operator answers for it
-	// skipped: to has been in quarantine in the epoch from. It moved past what the other
-	// server wrote since, and has none of it.
-	skipped bool
 	// lost: the server to be fenced misses writes of its own. Where it stands means nothing.
-	lost  bool
-	judge bool // taskFence: the server was a writer before, look for its tail
+	lost bool
+	// passed: the server to be fenced has passed over the tail of the one that Force opens.
+	passed bool
+	judge  bool // taskFence: the server was a writer before, look for its tail
 	// hopeless: the other server has been dead for a while, so a short try is enough.
 	hopeless bool
 	reason   string
@@ -70,14 +69,18 @@ func (p *pair) next(now time.Time) (*task, []Transition) {
 		return nil, nil
 	}
 	t.from, t.began, p.task = p.highest, now, t
-	t.skipped = t.kind == taskMove && p.servers[t.to].sight.quarantined
 	t.lost = t.kind == taskMove && p.lost(t.to.other()) || t.kind == taskFence && p.lost(t.to)
+	t.passed = t.kind == taskMove && p.servers[t.to].sight.tail != "" || t.kind == taskFence && p.passed(t.to)
 	if t.kind != taskMove {
 		return t, nil
 	}
 	state := StatePromoting
 	if t.planned {
 		state = StateDraining
+	}
+	// DOWN fails the application at once: not each vain attempt shall make it wait again.
+	if p.state == StateDown && p.trials.of(t.kind, t.to) >= lasting {
+		return t, nil
 	}
 	from := p.state
 	if from.serving() {
@@ -164,12 +167,24 @@ func (p *pair) fenceLower() *task {
 	to := owner.other()
 	s, ok := p.view(to)
 	lost := p.lost(to) && s.tail == ""
-	if !ok || s.id == p.highest.server || s.top.number == p.highest.number && s.locked && !p.unjudged(s) && !lost {
+	if !ok || s.id == p.highest.server || s.top.number == p.highest.number && s.locked && !p.unjudged(s) && !lost && !p.passed(to) {
+		return nil
+	}
+	// A fence ends a quarantine, and only the writer knows whether that is right.
+	if _, both := p.view(owner); !both && s.locked && s.quarantined {
 		return nil
 	}
 	// Without a position all that it ever wrote would be its tail: later, then.
 	judge := s.top.server == s.id && s.top.number < p.highest.number && p.highest.gtid != "" || p.unjudged(s)
 	return &task{kind: taskFence, to: to, epoch: p.highest, judge: judge}
+}
+
+// passed: the writer was opened by Force although it had a tail, and this server has passed
+// over that. Nobody has said so yet: once somebody has, it is judged.
+func (p *pair) passed(to Role) bool {
+	o, ok := p.view(to.other())
+	s, both := p.view(to)
+	return ok && both && o.forced && o.top == p.highest && o.top.server == o.id && s.judged < o.top.number
 }
 
 // unjudged: the server knows the epoch, but had more than the writer when that opened.
@@ -187,7 +202,7 @@ func (p *pair) openOwner(owner Role, now time.Time) *task {
 	if !ok || s.top.number >= p.highest.number {
 		return nil
 	}
-	if s.tail == "" && !p.lost(owner) && covers(s.at, p.highest.gtid) {
+	if s.tail == "" && p.compared(owner) && !p.lost(owner) && covers(s.at, p.highest.gtid) {
 		return &task{kind: taskOpen, to: owner, epoch: p.highest}
 	}
 	// It never gets there, or has been judged meanwhile: the one that was fenced for it
@@ -205,7 +220,7 @@ func (p *pair) openOwner(owner Role, now time.Time) *task {
 // given a later epoch meanwhile: both servers were read, or this node knew the epoch.
 func (p *pair) unlockOwner(owner Role, now time.Time) *task {
 	s, ok := p.view(owner)
-	if !ok || !s.locked || s.top.number != p.highest.number || s.top.server != s.id || !p.vouched || p.lost(owner) {
+	if !ok || !s.locked || s.top.number != p.highest.number || s.top.server != s.id || !p.vouched || !p.compared(owner) || p.lost(owner) {
 		return nil
 	}
 	// A moment, because it may be somebody's move that locked it.

@@ -98,6 +98,9 @@ func (p *pair) despair(owner Role, now time.Time) []Transition {
 	}
 	if p.failing(owner, now) {
 		why := p.unfit(owner.other(), now)
+		if why == "" && p.trials.of(taskMove, owner.other()) >= lasting {
+			why = "it refuses: " + p.trials.reason
+		}
 		// With nothing against it next moves; under a veto others are served.
 		if why == "" || p.vetoed(now) || waited < p.timing.doubt || p.state == StateDown {
 			return nil
@@ -113,8 +116,9 @@ func (p *pair) despair(owner Role, now time.Time) []Transition {
 // failing reports whether the highest epoch's server has failed for long enough.
 func (p *pair) failing(owner Role, now time.Time) bool {
 	h := p.servers[owner]
-	dead := h.failures >= p.timing.fall && now.Sub(p.doubted) >= p.timing.holdOff
-	return dead && p.state.uncertain() || p.stalling(owner, now) || p.lost(owner)
+	dead := h.gone(p.timing.fall) && now.Sub(p.doubted) >= p.timing.holdOff
+	// One that lacks writes and is open was opened by a human all the same.
+	return dead && p.state.uncertain() || p.stalling(owner, now) || p.lost(owner) && !p.open(owner)
 }
 
 // complaint says what is wrong with a server.
@@ -124,7 +128,7 @@ func (p *pair) complaint(r Role) string {
 	case !ok:
 		return p.servers[r].reason
 	case p.lost(r):
-		return "lacks writes of its own"
+		return whyLost
 	case p.eyes[r].stalls > 0:
 		return "cannot write"
 	case s.top.number < p.highest.number:
@@ -138,6 +142,7 @@ func (p *pair) complaint(r Role) string {
 const (
 	whyNotApplied = "has not applied all that it received"
 	whyTwins      = "both names lead to one server"
+	whyLost       = "lacks writes of its own"
 )
 
 // unfit says why a server must not be promoted, or nothing.
@@ -151,10 +156,18 @@ func (p *pair) unfit(r Role, now time.Time) string {
 		return "no check since the doubt began"
 	case s.tail != "":
 		return "tainted: it has writes that never replicated"
+	case !p.compared(r):
+		return "not compared with the other one yet"
+	case p.lost(r):
+		return whyLost
 	case s.quarantined && s.top.server != s.id:
 		return "quarantined: it has not taken over the application's writes"
 	case p.twins():
 		return whyTwins
+	case s.readOnly:
+		return "read-only"
+	case s.top.number < p.highest.number:
+		return "has not been told of the epoch" // and may have gone on in an earlier one
 	case p.highest.gtid == "" && p.highest.number > 1 && p.highest.server != s.id:
 		return "the epoch's position is not known, it may lack that"
 	case !covers(s.at, p.highest.gtid):

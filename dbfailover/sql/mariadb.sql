@@ -14,9 +14,11 @@ SET SESSION sql_log_bin=0, sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_Z
 //
 CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4
 //
--- One row for each application.
+-- One row for each application. Every account may take every user-level lock, so the
+-- names of those that procedures take are not to be guessed.
 CREATE TABLE IF NOT EXISTS hipaakit.app (
-  name VARCHAR(32) PRIMARY KEY, user VARCHAR(80) NOT NULL) ENGINE=InnoDB
+  name VARCHAR(32) PRIMARY KEY, user VARCHAR(80) NOT NULL,
+  latch CHAR(40) NOT NULL DEFAULT (LEFT(SHA2(CONCAT_WS(':', UUID(), RAND(), RAND(), SYSDATE(6)), 256), 40))) ENGINE=InnoDB
 //
 -- Whose schemas these are. The pattern is the schema's name as a wild card.
 CREATE TABLE IF NOT EXISTS hipaakit.owned (
@@ -24,8 +26,9 @@ CREATE TABLE IF NOT EXISTS hipaakit.owned (
   PRIMARY KEY (app, schema_name)) ENGINE=InnoDB
 //
 -- Insert-only. Number n says that server may write from now on, having reached gtid.
+-- forced: although it had a tail, which the other server has passed over.
 CREATE TABLE IF NOT EXISTS hipaakit.epoch (
-  app VARCHAR(32), number BIGINT UNSIGNED, server INT UNSIGNED NOT NULL, gtid TEXT NOT NULL,
+  app VARCHAR(32), number BIGINT UNSIGNED, server INT UNSIGNED NOT NULL, gtid TEXT NOT NULL, forced BOOLEAN NOT NULL DEFAULT FALSE,
   at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), PRIMARY KEY (app, number)) ENGINE=InnoDB
 //
 -- Applications whose schemas this server does not take over from the other one, since it
@@ -33,9 +36,9 @@ CREATE TABLE IF NOT EXISTS hipaakit.epoch (
 CREATE TABLE IF NOT EXISTS hipaakit.quarantine (
   app VARCHAR(32) PRIMARY KEY, since TEXT NOT NULL DEFAULT '', at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
 //
--- The patterns that this script's procedures have set: those of schemas that an
--- application had before, too.
-CREATE TABLE IF NOT EXISTS hipaakit.ignored (pattern VARCHAR(160) PRIMARY KEY) ENGINE=InnoDB
+-- What this script's procedures have set in the filters: schemas that an application had
+-- before, too.
+CREATE TABLE IF NOT EXISTS hipaakit.ignored (pattern VARCHAR(160) PRIMARY KEY, schema_name VARCHAR(64) NOT NULL) ENGINE=InnoDB
 //
 -- Applications of which this server holds writes that the other one never got.
 CREATE TABLE IF NOT EXISTS hipaakit.taint (
@@ -46,6 +49,10 @@ CREATE TABLE IF NOT EXISTS hipaakit.taint (
 -- which never change; it stays when a taint is repaired.
 CREATE TABLE IF NOT EXISTS hipaakit.judged (
   app VARCHAR(32) PRIMARY KEY, number BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB
+//
+-- Whose tables these are. A server that was set up from a backup of the other one brings
+-- that one's along, and what they say of quarantine and tails is not true of it.
+CREATE TABLE IF NOT EXISTS hipaakit.home (one BOOLEAN PRIMARY KEY, server INT UNSIGNED NOT NULL) ENGINE=InnoDB
 //
 -- Replicated. A web node proves here that it can write; each row is written on one
 -- server only, so the two never conflict.
@@ -71,10 +78,14 @@ GRANT SELECT ON mysql.* TO hipaakit@localhost
 //
 GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, TRIGGER ON hipaakit.* TO hipaakit@localhost
 //
+CREATE OR REPLACE DEFINER=hipaakit@localhost FUNCTION hipaakit.latch(p_app VARCHAR(32)) RETURNS CHAR(40)
+READS SQL DATA SQL SECURITY DEFINER
+RETURN (SELECT latch FROM hipaakit.app WHERE name = p_app)
+//
 CREATE OR REPLACE DEFINER=hipaakit@localhost TRIGGER hipaakit.gate_insert BEFORE INSERT ON hipaakit.gate FOR EACH ROW
 BEGIN
   -- The promotion itself comes before its row, and is told by the lock that it holds.
-  IF NOT IFNULL(IS_USED_LOCK(CONCAT('hipaakit:', NEW.app)) = CONNECTION_ID(), FALSE)
+  IF NOT IFNULL(IS_USED_LOCK(hipaakit.latch(NEW.app)) = CONNECTION_ID(), FALSE)
       AND (SELECT IFNULL(MAX(number), 0) FROM hipaakit.epoch WHERE app = NEW.app) < NEW.number THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1644, MESSAGE_TEXT = 'hipaakit gate: this server has not been fenced';
   END IF;
@@ -111,31 +122,34 @@ BEGIN
   UNTIL v_quiet = 2 OR UNIX_TIMESTAMP(SYSDATE(3)) > v_end END REPEAT;
 END
 //
--- Makes the replication filter say what the table quarantine says, and leaves the
--- patterns that others have set alone. Only the applying thread pauses, for
--- milliseconds, and only if it was running: receiving goes on. @hipaakit_stood is where
--- the server stood in that pause.
+-- Makes the replication filters say what the table quarantine says, and leaves what others
+-- have set alone. Two filters, because CREATE PROCEDURE changes no table: it is passed over
+-- by its default schema. Only the applying thread pauses, for milliseconds, and only if it
+-- was running: receiving goes on. @hipaakit_stood is where the server stood in that pause.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.refilter()
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE v_now, v_next TEXT;
+  DECLARE v_tables, v_next_tables, v_schemas, v_next_schemas TEXT;
   DECLARE v_running INT;
-  SET v_now = @@GLOBAL.replicate_wild_ignore_table, v_next = CONCAT(',', v_now, ',');
+  SET v_tables = @@GLOBAL.replicate_wild_ignore_table, v_next_tables = CONCAT(',', v_tables, ',');
+  SET v_schemas = @@GLOBAL.replicate_ignore_db, v_next_schemas = CONCAT(',', v_schemas, ',');
   SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
-  FOR o IN (SELECT pattern FROM hipaakit.owned UNION SELECT pattern FROM hipaakit.ignored) DO
-    SET v_next = REPLACE(v_next, CONCAT(',', o.pattern, ','), ',');
+  FOR o IN (SELECT pattern, schema_name FROM hipaakit.owned UNION SELECT pattern, schema_name FROM hipaakit.ignored) DO
+    SET v_next_tables = REPLACE(v_next_tables, CONCAT(',', o.pattern, ','), ',');
+    SET v_next_schemas = REPLACE(v_next_schemas, CONCAT(',', o.schema_name, ','), ',');
   END FOR;
-  FOR o IN (SELECT pattern FROM hipaakit.owned JOIN hipaakit.quarantine USING (app)) DO
-    SET v_next = CONCAT(v_next, o.pattern, ',');
+  FOR o IN (SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app)) DO
+    SET v_next_tables = CONCAT(v_next_tables, o.pattern, ',');
+    SET v_next_schemas = CONCAT(v_next_schemas, o.schema_name, ',');
   END FOR;
-  SET v_next = TRIM(BOTH ',' FROM v_next);
+  SET v_next_tables = TRIM(BOTH ',' FROM v_next_tables), v_next_schemas = TRIM(BOTH ',' FROM v_next_schemas);
   DELETE FROM hipaakit.ignored;
-  INSERT IGNORE INTO hipaakit.ignored SELECT pattern FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
-  IF v_next <> v_now THEN
+  INSERT IGNORE INTO hipaakit.ignored SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
+  IF v_next_tables <> v_tables OR v_next_schemas <> v_schemas THEN
     SELECT COUNT(*) INTO v_running FROM information_schema.PROCESSLIST WHERE COMMAND = 'Slave_SQL';
     IF v_running > 0 THEN STOP SLAVE SQL_THREAD; END IF;
     SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
-    SET GLOBAL replicate_wild_ignore_table = v_next;
+    SET GLOBAL replicate_wild_ignore_table = v_next_tables, GLOBAL replicate_ignore_db = v_next_schemas;
     IF v_running > 0 THEN START SLAVE SQL_THREAD; END IF;
   END IF;
 END
@@ -144,29 +158,47 @@ END
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_quarantine(p_app VARCHAR(32), p_on BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:filter'); RESIGNAL; END;
-  IF IFNULL(GET_LOCK('hipaakit:filter', 2), 0) = 0 THEN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('')); RESIGNAL; END;
+  IF IFNULL(GET_LOCK(hipaakit.latch(''), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'hipaakit: the filter is being changed';
   END IF;
   IF p_on THEN INSERT IGNORE INTO hipaakit.quarantine (app) VALUES (p_app);
   ELSE DELETE FROM hipaakit.quarantine WHERE app = p_app; END IF;
   CALL hipaakit.refilter();
   UPDATE hipaakit.quarantine SET since = @hipaakit_stood WHERE app = p_app AND since = '';
-  DO RELEASE_LOCK('hipaakit:filter');
+  DO RELEASE_LOCK(hipaakit.latch(''));
 END
+//
+-- Forgets what is another server's.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.settle_in()
+SQL SECURITY DEFINER
+BEGIN
+  IF EXISTS (SELECT 1 FROM hipaakit.home WHERE server <> @@server_id) THEN
+    DELETE FROM hipaakit.quarantine;
+    DELETE FROM hipaakit.taint;
+    DELETE FROM hipaakit.judged;
+  END IF;
+  REPLACE INTO hipaakit.home VALUES (TRUE, @@server_id);
+END
+//
+CALL hipaakit.settle_in()
 //
 -- Called by init-file, before the server accepts connections and before it replicates.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.boot()
 SQL SECURITY DEFINER
 BEGIN
   SET SESSION sql_log_bin = 0;
-  FOR a IN (SELECT user FROM hipaakit.app) DO
+  FOR a IN (SELECT user FROM hipaakit.app WHERE name <> '') DO
     CALL hipaakit.set_lock(a.user, TRUE);
   END FOR;
+  CALL hipaakit.settle_in();
   CALL hipaakit.refilter();
 END
 //
-INSERT INTO hipaakit.app VALUES ('{{.App}}', {{.User}}) ON DUPLICATE KEY UPDATE user = VALUES(user)
+INSERT INTO hipaakit.app (name, user) VALUES ('{{.App}}', {{.User}}) ON DUPLICATE KEY UPDATE user = VALUES(user)
+//
+-- The filter is everybody's.
+INSERT IGNORE INTO hipaakit.app (name, user) VALUES ('', '')
 //
 DELETE FROM hipaakit.owned WHERE app = '{{.App}}'
 //
@@ -193,9 +225,16 @@ SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
     USING (app, number) WHERE o.app <> '{{.App}}' AND o.server = @@server_id),
   @@GLOBAL.rpl_semi_sync_master_wait_point = 'AFTER_SYNC' AND EXISTS (SELECT 1 FROM information_schema.GLOBAL_STATUS
     WHERE VARIABLE_NAME = 'RPL_SEMI_SYNC_MASTER_STATUS' AND VARIABLE_VALUE = 'ON'),
-  IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0)
+  IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0), @@GLOBAL.gtid_binlog_pos,
+  IFNULL(e.forced, FALSE)
 FROM (SELECT 1) one LEFT JOIN
-  (SELECT number, server, gtid FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE
+  (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE
+//
+-- Where this server stands; in quarantine, where it stood when that began: what it has
+-- passed over since, @@gtid_current_pos counts as its own.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.position_{{.App}}()
+SQL SECURITY DEFINER
+SELECT IFNULL((SELECT since FROM hipaakit.quarantine WHERE app = '{{.App}}'), @@GLOBAL.gtid_current_pos)
 //
 -- A write like the application's, through to the disk. A statement in the binary log,
 -- not a row: a row that the other server lacks would stop its replication.
@@ -252,9 +291,9 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lock_{{.App}}(p_
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number > p_number) THEN
@@ -262,7 +301,7 @@ BEGIN
   END IF;
   CALL hipaakit.set_lock({{.User}}, TRUE);
   CALL hipaakit.evict({{.User}}, v_left);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
   SELECT v_left, @@GLOBAL.gtid_current_pos;
 END
 //
@@ -276,9 +315,9 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE v_gtid TEXT DEFAULT '';
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   -- A web node whose two names lead to one server would lock out the writer.
@@ -307,7 +346,7 @@ BEGIN
       VALUES ('{{.App}}', p_number, p_server, IFNULL(p_gtid, @@GLOBAL.gtid_current_pos));
     SELECT gtid INTO v_gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
   END IF;
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
   SELECT v_left, v_gtid;
 END
 //
@@ -319,20 +358,21 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.promote_{{.App}}
   p_number BIGINT UNSIGNED, p_quarantine BOOLEAN, p_force BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}');
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}'
       AND (number > p_number OR number = p_number AND server <> @@server_id)) THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
   END IF;
-  IF NOT p_force AND EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}') THEN
+  IF v_forced AND NOT p_force THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number) THEN
-    IF p_force THEN DELETE FROM hipaakit.taint WHERE app = '{{.App}}'; END IF;
+    DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
     SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
     -- What a server in quarantine has passed over, it does not have, although its
@@ -342,11 +382,11 @@ BEGIN
     SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
     REPLACE INTO hipaakit.gate VALUES ('{{.App}}', p_number);
     SET SESSION sql_log_bin = 0;
-    INSERT INTO hipaakit.epoch (app, number, server, gtid)
-      VALUES ('{{.App}}', p_number, @@server_id, TRIM(LEADING ',' FROM CONCAT(@hipaakit_stood, ',', @@last_gtid)));
+    INSERT INTO hipaakit.epoch (app, number, server, gtid, forced)
+      VALUES ('{{.App}}', p_number, @@server_id, TRIM(LEADING ',' FROM CONCAT(@hipaakit_stood, ',', @@last_gtid)), v_forced);
   END IF;
   CALL hipaakit.set_lock({{.User}}, FALSE);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
   SELECT gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
 END
 //
@@ -354,9 +394,9 @@ END
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.unfence_{{.App}}(p_number BIGINT UNSIGNED)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number AND server = @@server_id)
@@ -364,7 +404,7 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
   END IF;
   CALL hipaakit.set_lock({{.User}}, FALSE);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
 //
 -- Goes on applying where the gate stopped it, now that this server knows the epoch.
@@ -377,9 +417,9 @@ START SLAVE SQL_THREAD
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lift_{{.App}}(p_number BIGINT UNSIGNED)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number > p_number) THEN
@@ -389,17 +429,20 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
   END IF;
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
 //
 -- For the administrator alone, once the schemas here equal those of the other server.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.repaired_{{.App}}()
 SQL SECURITY DEFINER
 BEGIN
+  DECLARE v_me INT UNSIGNED DEFAULT @@server_id;
   SET SESSION sql_log_bin = 0;
   DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);
-  SET SESSION sql_log_bin = 1;
+  -- Its next write has a number beyond all that it lost, which ends that matter too.
+  SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
+  REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, 'repaired', UNIX_TIMESTAMP());
 END
 //
 {{range .Callable}}GRANT EXECUTE ON PROCEDURE hipaakit.{{.}}_{{$.App}} TO {{$.Monitor}}

@@ -14,9 +14,11 @@ SET SESSION sql_log_bin=0, SESSION sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVIS
 //
 CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
 //
--- One row for each application.
+-- One row for each application. Every account may take every user-level lock, so the
+-- names of those that procedures take are not to be guessed.
 CREATE TABLE IF NOT EXISTS hipaakit.app (
-  name VARCHAR(32) PRIMARY KEY, user VARCHAR(80) NOT NULL) ENGINE=InnoDB
+  name VARCHAR(32) PRIMARY KEY, user VARCHAR(80) NOT NULL,
+  latch CHAR(40) NOT NULL DEFAULT (LEFT(SHA2(CONCAT_WS(':', UUID(), RAND(), RAND(), SYSDATE(6)), 256), 40))) ENGINE=InnoDB
 //
 -- Whose schemas these are. The pattern is the schema's name as a wild card.
 CREATE TABLE IF NOT EXISTS hipaakit.owned (
@@ -24,18 +26,19 @@ CREATE TABLE IF NOT EXISTS hipaakit.owned (
   PRIMARY KEY (app, schema_name)) ENGINE=InnoDB
 //
 -- Insert-only. Number n says that server may write from now on, having reached gtid.
+-- forced: although it had a tail, which the other server has passed over.
 CREATE TABLE IF NOT EXISTS hipaakit.epoch (
-  app VARCHAR(32), number BIGINT UNSIGNED, server INT UNSIGNED NOT NULL, gtid TEXT NOT NULL,
+  app VARCHAR(32), number BIGINT UNSIGNED, server INT UNSIGNED NOT NULL, gtid TEXT NOT NULL, forced BOOLEAN NOT NULL DEFAULT FALSE,
   at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), PRIMARY KEY (app, number)) ENGINE=InnoDB
 //
 -- Applications whose schemas this server does not take over from the other one, since it
 -- stood at that position: what came later it has passed over, and counts as its own.
 CREATE TABLE IF NOT EXISTS hipaakit.quarantine (
-  app VARCHAR(32) PRIMARY KEY, since TEXT, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
+  app VARCHAR(32) PRIMARY KEY, since TEXT NOT NULL DEFAULT (''), at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
 //
--- The patterns that this script's procedures have set: those of schemas that an
--- application had before, too.
-CREATE TABLE IF NOT EXISTS hipaakit.ignored (pattern VARCHAR(160) PRIMARY KEY) ENGINE=InnoDB
+-- What this script's procedures have set in the filters: schemas that an application had
+-- before, too.
+CREATE TABLE IF NOT EXISTS hipaakit.ignored (pattern VARCHAR(160) PRIMARY KEY, schema_name VARCHAR(64) NOT NULL) ENGINE=InnoDB
 //
 -- Applications of which this server holds writes that the other one never got.
 CREATE TABLE IF NOT EXISTS hipaakit.taint (
@@ -46,6 +49,10 @@ CREATE TABLE IF NOT EXISTS hipaakit.taint (
 -- which never change; it stays when a taint is repaired.
 CREATE TABLE IF NOT EXISTS hipaakit.judged (
   app VARCHAR(32) PRIMARY KEY, number BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB
+//
+-- Whose tables these are. A server that was set up from a backup of the other one brings
+-- that one's along, and what they say of quarantine and tails is not true of it.
+CREATE TABLE IF NOT EXISTS hipaakit.home (one BOOLEAN PRIMARY KEY, server INT UNSIGNED NOT NULL) ENGINE=InnoDB
 //
 -- Replicated. A web node proves here that it can write; each row is written on one
 -- server only, so the two never conflict.
@@ -76,6 +83,13 @@ GRANT SELECT ON performance_schema.* TO hipaakit@localhost
 //
 GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, TRIGGER ON hipaakit.* TO hipaakit@localhost
 //
+DROP FUNCTION IF EXISTS hipaakit.latch
+//
+-- Never NULL, which is no name of a lock.
+CREATE DEFINER=hipaakit@localhost FUNCTION hipaakit.latch(p_app VARCHAR(32)) RETURNS CHAR(40)
+READS SQL DATA SQL SECURITY DEFINER
+RETURN IFNULL((SELECT latch FROM hipaakit.app WHERE name = p_app), 'hipaakit')
+//
 -- Under a lock: no gate may come in between, where the script is run again.
 LOCK TABLES hipaakit.gate WRITE
 //
@@ -84,7 +98,7 @@ DROP TRIGGER IF EXISTS hipaakit.gate_insert
 CREATE DEFINER=hipaakit@localhost TRIGGER hipaakit.gate_insert BEFORE INSERT ON hipaakit.gate FOR EACH ROW
 BEGIN
   -- The promotion itself comes before its row, and is told by the lock that it holds.
-  IF NOT IFNULL(IS_USED_LOCK(CONCAT('hipaakit:', NEW.app)) = CONNECTION_ID(), FALSE)
+  IF NOT IFNULL(IS_USED_LOCK(hipaakit.latch(NEW.app)) = CONNECTION_ID(), FALSE)
       AND (SELECT IFNULL(MAX(number), 0) FROM hipaakit.epoch WHERE app = NEW.app) < NEW.number THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1644, MESSAGE_TEXT = 'hipaakit gate: this server has not been fenced';
   END IF;
@@ -169,48 +183,62 @@ BEGIN
   KILL CONNECTION p_id;
 END
 //
--- Makes the replication filter say what the table quarantine says, and leaves the
--- patterns that others have set alone. Only the applying threads pause, for
--- milliseconds, and only those that were running: receiving goes on. @hipaakit_stood is
--- where the server stood in that pause.
+-- One filter as it has to be: what others have set, and the schemas in quarantine. p_list
+-- is that as a statement wants it.
+DROP PROCEDURE IF EXISTS hipaakit.compose
+//
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.compose(p_filter VARCHAR(64), OUT p_now TEXT, OUT p_next TEXT, OUT p_list TEXT)
+SQL SECURITY DEFINER
+BEGIN
+  DECLARE v_rest, v_item TEXT;
+  SET SESSION group_concat_max_len = 1000000;
+  SET p_now = IFNULL((SELECT MAX(FILTER_RULE) FROM performance_schema.replication_applier_global_filters WHERE FILTER_NAME = p_filter), '');
+  SET v_rest = p_now, p_next = '', p_list = '';
+  WHILE v_rest <> '' DO
+    SET v_item = SUBSTRING_INDEX(v_rest, ',', 1);
+    SET v_rest = SUBSTRING(v_rest, CHAR_LENGTH(v_item) + 2);
+    IF v_item <> '' AND NOT EXISTS (SELECT 1 FROM hipaakit.owned WHERE v_item IN (pattern, schema_name))
+        AND NOT EXISTS (SELECT 1 FROM hipaakit.ignored WHERE v_item IN (pattern, schema_name)) THEN
+      SET p_next = CONCAT(p_next, ',', v_item);
+      SET p_list = CONCAT(p_list, ',', IF(p_filter = 'REPLICATE_IGNORE_DB', CONCAT('`', v_item, '`'), QUOTE(v_item)));
+    END IF;
+  END WHILE;
+  SELECT CONCAT(p_next, IFNULL(GROUP_CONCAT(',', IF(p_filter = 'REPLICATE_IGNORE_DB', schema_name, pattern) ORDER BY schema_name SEPARATOR ''), '')),
+      CONCAT(p_list, IFNULL(GROUP_CONCAT(',', IF(p_filter = 'REPLICATE_IGNORE_DB', CONCAT('`', schema_name, '`'), QUOTE(pattern))
+        ORDER BY schema_name SEPARATOR ''), ''))
+    INTO p_next, p_list FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
+  SET p_next = TRIM(BOTH ',' FROM p_next), p_list = TRIM(BOTH ',' FROM p_list);
+END
+//
+-- Makes the replication filters say what the table quarantine says, and leaves what others
+-- have set alone. Two filters, because CREATE PROCEDURE changes no table: it is passed over
+-- by its default schema. Only the applying threads pause, for milliseconds, and only those
+-- that were running: receiving goes on. @hipaakit_stood is where the server stood in that
+-- pause.
 DROP PROCEDURE IF EXISTS hipaakit.refilter
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.refilter()
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE v_now, v_rest, v_item, v_next, v_list, v_channel TEXT;
+  DECLARE v_tables, v_next_tables, v_list_tables, v_schemas, v_next_schemas, v_list_schemas, v_channel TEXT;
   DECLARE v_none BOOLEAN DEFAULT FALSE;
   DECLARE running CURSOR FOR SELECT CHANNEL_NAME FROM performance_schema.replication_applier_status WHERE SERVICE_STATE = 'ON';
   DECLARE CONTINUE HANDLER FOR NOT FOUND SET v_none = TRUE;
-  SET SESSION group_concat_max_len = 1000000;
-  SET v_now = IFNULL((SELECT MAX(FILTER_RULE) FROM performance_schema.replication_applier_global_filters
-    WHERE FILTER_NAME = 'REPLICATE_WILD_IGNORE_TABLE'), '');
   SET @hipaakit_stood = REPLACE(@@GLOBAL.gtid_executed, '\n', '');
-  -- The patterns of others first, then those in quarantine.
-  SET v_rest = v_now, v_next = '', v_list = '';
-  WHILE v_rest <> '' DO
-    SET v_item = SUBSTRING_INDEX(v_rest, ',', 1);
-    SET v_rest = SUBSTRING(v_rest, CHAR_LENGTH(v_item) + 2);
-    IF v_item <> '' AND NOT EXISTS (SELECT 1 FROM hipaakit.owned WHERE pattern = v_item)
-        AND NOT EXISTS (SELECT 1 FROM hipaakit.ignored WHERE pattern = v_item) THEN
-      SET v_next = CONCAT(v_next, ',', v_item), v_list = CONCAT(v_list, ',', QUOTE(v_item));
-    END IF;
-  END WHILE;
-  SELECT CONCAT(v_next, IFNULL(GROUP_CONCAT(',', pattern ORDER BY pattern SEPARATOR ''), '')),
-      CONCAT(v_list, IFNULL(GROUP_CONCAT(',', QUOTE(pattern) ORDER BY pattern SEPARATOR ''), ''))
-    INTO v_next, v_list FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
-  SET v_next = TRIM(BOTH ',' FROM v_next), v_list = TRIM(BOTH ',' FROM v_list);
+  CALL hipaakit.compose('REPLICATE_WILD_IGNORE_TABLE', v_tables, v_next_tables, v_list_tables);
+  CALL hipaakit.compose('REPLICATE_IGNORE_DB', v_schemas, v_next_schemas, v_list_schemas);
   DELETE FROM hipaakit.ignored;
-  INSERT IGNORE INTO hipaakit.ignored SELECT pattern FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
-  IF v_next <> v_now THEN
+  INSERT IGNORE INTO hipaakit.ignored SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
+  IF v_next_tables <> v_tables OR v_next_schemas <> v_schemas THEN
+    SET v_none = FALSE;
     OPEN running; -- which notes them before they stop
     STOP REPLICA SQL_THREAD;
     SET @hipaakit_stood = REPLACE(@@GLOBAL.gtid_executed, '\n', '');
-    SET @hipaakit_do = CONCAT('CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE = (', v_list, ')');
+    SET @hipaakit_do = CONCAT('CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE = (', v_list_tables,
+      '), REPLICATE_IGNORE_DB = (', v_list_schemas, ')');
     PREPARE hipaakit_do FROM @hipaakit_do;
     EXECUTE hipaakit_do;
     DEALLOCATE PREPARE hipaakit_do;
-    SET v_none = FALSE;
     again: LOOP
       FETCH running INTO v_channel;
       IF v_none THEN LEAVE again; END IF;
@@ -229,16 +257,32 @@ DROP PROCEDURE IF EXISTS hipaakit.set_quarantine
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_quarantine(p_app VARCHAR(32), p_on BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:filter'); RESIGNAL; END;
-  IF IFNULL(GET_LOCK('hipaakit:filter', 2), 0) = 0 THEN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('')); RESIGNAL; END;
+  IF IFNULL(GET_LOCK(hipaakit.latch(''), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'hipaakit: the filter is being changed';
   END IF;
   IF p_on THEN INSERT IGNORE INTO hipaakit.quarantine (app) VALUES (p_app);
   ELSE DELETE FROM hipaakit.quarantine WHERE app = p_app; END IF;
   CALL hipaakit.refilter();
-  UPDATE hipaakit.quarantine SET since = @hipaakit_stood WHERE app = p_app AND since IS NULL;
-  DO RELEASE_LOCK('hipaakit:filter');
+  UPDATE hipaakit.quarantine SET since = @hipaakit_stood WHERE app = p_app AND since = '';
+  DO RELEASE_LOCK(hipaakit.latch(''));
 END
+//
+-- Forgets what is another server's.
+DROP PROCEDURE IF EXISTS hipaakit.settle_in
+//
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.settle_in()
+SQL SECURITY DEFINER
+BEGIN
+  IF EXISTS (SELECT 1 FROM hipaakit.home WHERE server <> @@server_id) THEN
+    DELETE FROM hipaakit.quarantine;
+    DELETE FROM hipaakit.taint;
+    DELETE FROM hipaakit.judged;
+  END IF;
+  REPLACE INTO hipaakit.home VALUES (TRUE, @@server_id);
+END
+//
+CALL hipaakit.settle_in()
 //
 -- Called by init-file, before the server accepts connections and before it replicates.
 DROP PROCEDURE IF EXISTS hipaakit.boot
@@ -248,16 +292,20 @@ SQL SECURITY DEFINER
 BEGIN
   SET SESSION sql_log_bin = 0, SESSION group_concat_max_len = 1000000;
   SELECT CONCAT('ALTER USER ', GROUP_CONCAT(QUOTE(u.User), '@', QUOTE(u.Host)), ' ACCOUNT LOCK')
-    INTO @hipaakit_do FROM mysql.user u JOIN hipaakit.app a ON CAST(u.User AS BINARY) = CAST(a.user AS BINARY);
+    INTO @hipaakit_do FROM mysql.user u JOIN hipaakit.app a ON CAST(u.User AS BINARY) = CAST(a.user AS BINARY) WHERE a.name <> '';
   IF @hipaakit_do IS NOT NULL THEN
     PREPARE hipaakit_do FROM @hipaakit_do;
     EXECUTE hipaakit_do;
     DEALLOCATE PREPARE hipaakit_do;
   END IF;
+  CALL hipaakit.settle_in();
   CALL hipaakit.refilter();
 END
 //
-INSERT INTO hipaakit.app VALUES ('{{.App}}', {{.User}}) AS new ON DUPLICATE KEY UPDATE user = new.user
+INSERT INTO hipaakit.app (name, user) VALUES ('{{.App}}', {{.User}}) AS new ON DUPLICATE KEY UPDATE user = new.user
+//
+-- The filter is everybody's.
+INSERT IGNORE INTO hipaakit.app (name, user) VALUES ('', '')
 //
 DELETE FROM hipaakit.owned WHERE app = '{{.App}}'
 //
@@ -294,13 +342,21 @@ SELECT @@GLOBAL.read_only, @@server_id, REPLACE(@@GLOBAL.gtid_executed, '\n', ''
   AND EXISTS (SELECT 1 FROM performance_schema.global_variables
     WHERE VARIABLE_NAME IN ('rpl_semi_sync_source_wait_point', 'rpl_semi_sync_master_wait_point') AND VARIABLE_VALUE = 'AFTER_SYNC'),
   IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0),
-  CONCAT(v_owned, ',', REPLACE(@@GLOBAL.gtid_executed, '\n', '')),
+  CONCAT(v_owned, ',', REPLACE(@@GLOBAL.gtid_executed, '\n', '')), IFNULL(e.forced, FALSE),
   @@server_uuid,
   IFNULL((SELECT GROUP_CONCAT(LAST_ERROR_MESSAGE) FROM performance_schema.replication_applier_status_by_worker
     WHERE LAST_ERROR_NUMBER = 1644), '')
 FROM (SELECT 1) one LEFT JOIN
-  (SELECT number, server, gtid FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE;
+  (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE;
 END
+//
+-- Where this server stands; in quarantine, where it stood when that began: what it has
+-- passed over since, @@gtid_executed counts as its own.
+DROP PROCEDURE IF EXISTS hipaakit.position_{{.App}}
+//
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.position_{{.App}}()
+SQL SECURITY DEFINER
+SELECT IFNULL((SELECT since FROM hipaakit.quarantine WHERE app = '{{.App}}'), REPLACE(@@GLOBAL.gtid_executed, '\n', ''))
 //
 -- A piece of a log: reading it takes a right that would send the monitor's account all
 -- of it, rows and all.
@@ -409,9 +465,9 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lock_{{.App}}(p_number BIGI
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number > p_number) THEN
@@ -419,7 +475,7 @@ BEGIN
   END IF;
   CALL hipaakit.set_lock({{.User}}, TRUE);
   CALL hipaakit.evict({{.User}}, v_left);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
   SELECT v_left, REPLACE(@@GLOBAL.gtid_executed, '\n', '');
 END
 //
@@ -435,9 +491,9 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE v_gtid TEXT DEFAULT '';
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   -- A web node whose two names lead to one server would lock out the writer.
@@ -466,7 +522,7 @@ BEGIN
       VALUES ('{{.App}}', p_number, p_server, IFNULL(p_gtid, REPLACE(@@GLOBAL.gtid_executed, '\n', '')));
     SELECT gtid INTO v_gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
   END IF;
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
   SELECT v_left, v_gtid;
 END
 //
@@ -480,37 +536,38 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.promote_{{.App}}(
   p_number BIGINT UNSIGNED, p_quarantine BOOLEAN, p_force BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}');
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}'
       AND (number > p_number OR number = p_number AND server <> @@server_id)) THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
   END IF;
-  IF NOT p_force AND EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}') THEN
+  IF v_forced AND NOT p_force THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number) THEN
-    IF p_force THEN DELETE FROM hipaakit.taint WHERE app = '{{.App}}'; END IF;
+    DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
     SET @hipaakit_stood = REPLACE(@@GLOBAL.gtid_executed, '\n', '');
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
     -- What a server in quarantine has passed over, it does not have, although its
     -- position says so: the other one's tail begins there.
-    SELECT IF(COUNT(*) = 0, @hipaakit_stood, IFNULL(MAX(since), '')) INTO @hipaakit_stood FROM hipaakit.quarantine WHERE app = '{{.App}}';
+    SELECT IFNULL(MAX(since), @hipaakit_stood) INTO @hipaakit_stood FROM hipaakit.quarantine WHERE app = '{{.App}}';
     -- The gate first: whoever lacks the row's position was not there in this epoch.
     SET SESSION binlog_format = STATEMENT, SESSION transaction_isolation = 'REPEATABLE-READ', SESSION sql_log_bin = 1;
     REPLACE INTO hipaakit.gate VALUES ('{{.App}}', p_number);
     SET SESSION sql_log_bin = 0;
     -- Where it stood, and what it wrote itself, the gate among it: of its own it skips
     -- nothing.
-    INSERT INTO hipaakit.epoch (app, number, server, gtid)
+    INSERT INTO hipaakit.epoch (app, number, server, gtid, forced)
       VALUES ('{{.App}}', p_number, @@server_id, REPLACE(GTID_SUBTRACT(TRIM(BOTH ',' FROM CONCAT(@hipaakit_stood, ',',
-        IFNULL(REGEXP_SUBSTR(REPLACE(@@GLOBAL.gtid_executed, '\n', ''), CONCAT(@@server_uuid, '[^,]*')), ''))), ''), '\n', ''));
+        IFNULL(REGEXP_SUBSTR(REPLACE(@@GLOBAL.gtid_executed, '\n', ''), CONCAT(@@server_uuid, '[^,]*')), ''))), ''), '\n', ''), v_forced);
   END IF;
   CALL hipaakit.set_lock({{.User}}, FALSE);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
   SELECT gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
 END
 //
@@ -520,9 +577,9 @@ DROP PROCEDURE IF EXISTS hipaakit.unfence_{{.App}}
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.unfence_{{.App}}(p_number BIGINT UNSIGNED)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number AND server = @@server_id)
@@ -530,7 +587,7 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
   END IF;
   CALL hipaakit.set_lock({{.User}}, FALSE);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
 //
 -- Goes on applying where the gate stopped it, now that this server knows the epoch.
@@ -547,9 +604,9 @@ DROP PROCEDURE IF EXISTS hipaakit.lift_{{.App}}
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lift_{{.App}}(p_number BIGINT UNSIGNED)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK('hipaakit:{{.App}}'); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   SET SESSION sql_log_bin = 0;
-  IF IFNULL(GET_LOCK('hipaakit:{{.App}}', 2), 0) = 0 THEN
+  IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
   END IF;
   IF EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number > p_number) THEN
@@ -559,10 +616,12 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
   END IF;
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);
-  DO RELEASE_LOCK('hipaakit:{{.App}}');
+  DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
 //
--- For the administrator alone, once the schemas here equal those of the other server.
+-- For the administrator alone, once the schemas here equal those of the other server. It is
+-- no remedy for a server that lacks writes of its own: MySQL gives their numbers again, and
+-- the other one takes what comes under them for what it has.
 DROP PROCEDURE IF EXISTS hipaakit.repaired_{{.App}}
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.repaired_{{.App}}()
