@@ -449,9 +449,9 @@ UNION SELECT 'the account does not exist' FROM DUAL WHERE NOT EXISTS (SELECT 1 F
 -- appliers, or skipped, is none; filters are read from performance_schema.
 UNION SELECT 'the server has gtid_mode other than ON' FROM DUAL WHERE @@GLOBAL.gtid_mode <> 'ON'
 UNION SELECT 'the server has performance_schema=OFF' FROM DUAL WHERE NOT @@GLOBAL.performance_schema
-UNION SELECT CONCAT('the server has ', VARIABLE_NAME, '=', VARIABLE_VALUE) FROM performance_schema.global_variables
+UNION SELECT CONCAT('the server has replica_skip_errors=', VARIABLE_VALUE) FROM performance_schema.global_variables
   WHERE VARIABLE_NAME IN ('replica_skip_errors', 'slave_skip_errors') AND VARIABLE_VALUE <> 'OFF'
-UNION SELECT CONCAT('the server has ', o.VARIABLE_NAME, '=OFF and several appliers') FROM performance_schema.global_variables o
+UNION SELECT 'the server has replica_preserve_commit_order=OFF and several appliers' FROM performance_schema.global_variables o
   JOIN performance_schema.global_variables w ON w.VARIABLE_NAME IN ('replica_parallel_workers', 'slave_parallel_workers')
   WHERE o.VARIABLE_NAME IN ('replica_preserve_commit_order', 'slave_preserve_commit_order') AND o.VARIABLE_VALUE = 'OFF'
   AND CAST(w.VARIABLE_VALUE AS UNSIGNED) > 1

@@ -4,16 +4,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
-// Expire replaces the server's certificate by one that ended a minute ago. Sessions
+// Expire replaces the server's certificate by one that has ended when it returns. Sessions
 // that are open stay.
 func (s *Server) Expire() {
 	s.t.Helper()
-	leaf := s.ca.ExpiredLeaf(s.t, s.Name, "localhost", "127.0.0.1")
+	end := time.Now().Add(s.engine.expiry())
+	leaf := s.ca.leaf(s.t, end, []string{s.Name, "localhost", "127.0.0.1"})
 	s.acct.file(s.t, s.dir, "cert.pem", leaf.CertPEM)
 	s.acct.file(s.t, s.dir, "key.pem", leaf.KeyPEM)
 	s.SQL(s.engine.newCertificate())
+	time.Sleep(time.Until(end.Add(time.Second))) // certificates count in seconds
 }
 
 // Backup copies the data of a server that is not running, and returns where to.

@@ -1,6 +1,9 @@
 package testbed
 
-import "os/exec"
+import (
+	"os/exec"
+	"time"
+)
 
 // engine is what differs between the servers of MariaDB and of MySQL.
 type engine interface {
@@ -25,8 +28,10 @@ type engine interface {
 	position() string
 	// wait is the query that waits until a position is applied, so many seconds at most.
 	wait() string
-	// newCertificate makes the server read its certificate again.
+	// newCertificate makes the server read its certificate again, expiry is when from now
+	// one ends that tests take for expired: not every server takes one that has ended.
 	newCertificate() string
+	expiry() time.Duration
 	// smallDisk is the size of a disk that holds the server and little more.
 	smallDisk() (mib int)
 }

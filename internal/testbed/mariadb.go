@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"testing"
+	"time"
 )
 
 // mariaDB is the engine of MariaDB servers.
@@ -47,6 +48,7 @@ func (mariaDB) status() (query string, rename func(string) string) {
 func (mariaDB) position() string       { return "SELECT @@gtid_binlog_pos" }
 func (mariaDB) wait() string           { return "SELECT MASTER_GTID_WAIT(?, ?)" }
 func (mariaDB) newCertificate() string { return "FLUSH SSL" }
+func (mariaDB) expiry() time.Duration  { return -time.Minute }
 func (mariaDB) smallDisk() (mib int)   { return 192 }
 
 // accounts is run once, while the server is bootstrapped: nothing of it is in a

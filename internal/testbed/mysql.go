@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // mySQL is the engine of MySQL servers, as scripts/install-test-tools.sh unpacks them
@@ -106,4 +107,5 @@ func (mySQL) status() (query string, rename func(string) string) {
 func (mySQL) position() string       { return "SELECT @@gtid_executed" }
 func (mySQL) wait() string           { return "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?)" }
 func (mySQL) newCertificate() string { return "ALTER INSTANCE RELOAD TLS" }
+func (mySQL) expiry() time.Duration  { return 2 * time.Second }
 func (mySQL) smallDisk() (mib int)   { return 320 }
