@@ -9,6 +9,8 @@ type draft struct {
 	from  *lifted // instead, of what is copied; body is then chunk 0 alone
 	apart *spool  // where the body has been written already; body is then its secret
 	queue int
+
+	original uint32 // file of what this is a copy of; 0: nothing
 }
 
 // first is what the first message has of the body.

@@ -40,6 +40,8 @@ type Cache struct {
 	owned     sync.WaitGroup
 	shreds    gate        // one at a time
 	shredding atomic.Bool // one waits for those who use the disk
+
+	dropping atomic.Int32 // calls of DropAll
 }
 
 func (c *Cache) hash(key string) uint64 {

@@ -104,9 +104,7 @@ func evictFile(c *Cache, number uint32) {
 	defer s.release()
 	c.disk.gate.lock()
 	defer c.disk.gate.unlock()
-	c.disk.forgetAll(s)
-	c.disk.delete(s)
-	c.disk.prune()
+	c.disk.evict(s)
 }
 
 // written puts a record on disk and leaves the rest of a Put to the caller.

@@ -59,11 +59,17 @@ type disk struct {
 type indexer interface {
 	// current returns the slot of hash if its record is the one in that place.
 	current(hash uint64, file, off uint32) (sl slot, hot, ok bool)
-	// forget removes the slot of hash if its record is in that file.
-	forget(hash uint64, file uint32) bool
+	// uncovers reports whether an older record of the key would be found by the next
+	// process once the one of e in that file has gone.
+	uncovers(e entry, file uint32) bool
+	// voided is told of each record that is void for that reason.
+	voided(e entry)
+	// forget removes the slot of hash if its record is in that file, and in that place
+	// unless off is 0: in one file there may be several of a key.
+	forget(hash uint64, file, off uint32) bool
 	// moved replaces a slot by that of a copy, if it is still current.
 	moved(from, to slot) bool
-	// writing counts who may put a record of that hash on disk.
+	// writing counts who may have a record of that hash on disk that has no slot.
 	writing(hash uint64, n int32)
 	// expiredNow reports whether what was stored then is too old.
 	expiredNow(stored int64) bool
@@ -150,32 +156,8 @@ func (d *disk) evictNow(spared *segment) bool {
 	if s == nil {
 		return false
 	}
-	d.evicted.Add(1)
-	d.forgetAll(s)
-	d.delete(s)
-	d.prune()
+	d.evict(s)
 	return true
-}
-
-// forgetAll removes what the index knows of a segment. Slots that stay, because
-// its blocks cannot be read, lead nowhere and are removed when they are met.
-func (d *disk) forgetAll(s *segment) {
-	forget := func(e entry) {
-		// An older record of the key may outlive this one.
-		if _, _, ok := d.index.current(e.hash, s.number, e.off); ok && e.replaces && d.frame(frameDrop, e.hash, 0) != nil {
-			d.failures.Add(1)
-			d.strays.add(e.hash)
-		}
-		d.index.forget(e.hash, s.number)
-	}
-	for _, e := range s.pending {
-		forget(e)
-	}
-	if s.last > 0 && !s.loading {
-		if _, err := entriesOf(s, s.last, forget); err != nil {
-			d.failures.Add(1)
-		}
-	}
 }
 
 // retire deletes the file of a large record that is no longer current. Within an

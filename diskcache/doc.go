@@ -28,11 +28,11 @@
 //   - Nothing believed without reason. Every entry found at start is suspect,
 //     and so is, after [Cache.Suspect], every older one, until
 //     [Cache.Confirm] names exactly its version.
-//   - What was dropped stays dropped, also when the process is killed an
-//     instant later, whatever is evicted or copied in between. (Should the disk
-//     refuse to take note, the log says so, and the entry may be found by the
-//     next process: as a suspect. Should it refuse to tell, all that is not younger
-//     is void.)
+//   - What was dropped stays dropped, and what was replaced stays replaced, also when
+//     the process is killed an instant later, whatever is evicted or copied in between.
+//     (Should the disk refuse to take note, the log says so, and the entry may be found
+//     by the next process: as a suspect. Should it refuse to tell, all that is not
+//     younger is void.)
 //   - What was shredded cannot be read again from what is left in the folder:
 //     [Cache.ShredGroup] destroys the secret of one group, [Cache.Shred] the key
 //     of everything.

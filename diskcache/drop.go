@@ -11,27 +11,36 @@ func (c *Cache) Drop(key string) {
 	defer c.leave()
 	hash := c.hash(key)
 	s := c.shard(hash)
+	// From here to the end of this call the key has records, but no slot.
+	c.writing(hash, 1)
+	defer c.writing(hash, -1)
 	s.mu.Lock()
 	c.clock.revoke(hash)
 	file := c.drop(s, hash)
 	s.mu.Unlock()
 	if !c.ready() {
-		// Loading may end in between, with the slot found after it was removed.
-		if seq := c.disk.seq.Load() + 1; !c.loading.note(hash, seq) {
-			c.voidFound(hash, seq)
-		}
+		c.noteDrop(hash, c.disk.seq.Load()+1)
 	}
-	if c.mayBeOnDisk(hash, file, 0) {
+	if c.mayBeOnDisk(hash, file, 1) {
 		c.writeDrop(hash, file)
+	}
+}
+
+// noteDrop makes loading aware of a drop. It may end in between, with the slot found
+// after it was removed.
+func (c *Cache) noteDrop(hash, seq uint64) {
+	if !c.loading.note(hash, seq) {
+		c.voidFound(hash, seq)
 	}
 }
 
 // mayBeOnDisk reports whether there may be a record of the hash, whose slot was in
 // file (0: it had none). Peers announce keys that were never stored here, by the
-// thousand; without a slot there is a record only if it is being written, by others
-// than the caller, or not yet loaded, or a stray.
+// thousand; without a slot there is a record only if it is being written or dropped, by
+// others than the caller, or not yet loaded, or a stray.
 func (c *Cache) mayBeOnDisk(hash uint64, file uint32, own int32) bool {
-	return file != 0 || !c.ready() || c.clock.writing[hash%buckets].Load() > own || c.disk.strays.has(hash)
+	return file != 0 || !c.ready() || c.clock.writing[hash%buckets].Load() > own ||
+		c.dropping.Load() > 0 || c.disk.strays.has(hash)
 }
 
 // writeDrop notes the drop and deletes the file of a large record. It comes after
@@ -76,15 +85,19 @@ func (c *Cache) DropAll() {
 	// before is removed, one that checks it after is refused.
 	c.clock.epoch.Add(1)
 	c.loading.noteAll(c.disk.seq.Add(1))
+	// From here to the end of this call there are records without slots.
+	c.dropping.Add(1)
+	defer c.dropping.Add(-1)
 	c.clear()
 	if err := c.disk.dropAll(); err != nil {
 		c.log.Error("diskcache: dropped entries may be found again, as suspects, after a restart", "error", err)
 	}
 }
 
-// dropAll deletes every segment and leaves a drop that says so: a large record
-// whose file is being written at this moment must not come back if the process
-// dies before its writer notices that it has been fenced.
+// dropAll deletes every segment. A drop says so before, since of two records of a key the
+// newer one may be deleted first, and the process killed; and after, for a large record
+// whose file is being written at this moment: it must not come back if the process dies
+// before its writer notices that it has been fenced.
 func (d *disk) dropAll() error {
 	if !d.reclaim.turn.tryLock() {
 		d.strays.addAll()
@@ -97,6 +110,9 @@ func (d *disk) dropAll() error {
 		return errStalled
 	}
 	defer d.gate.unlock()
+	if !d.closed {
+		_ = d.frame(frameDropAll, 0, 0) // on a full disk there is room only after
+	}
 	for _, s := range d.table.all() {
 		d.delete(s)
 	}

@@ -201,10 +201,7 @@ func (d *disk) evictForDrops() bool {
 		return false
 	}
 	s := slices.MinFunc(segments, func(a, b *segment) int { return cmp.Compare(a.born, b.born) })
-	d.evicted.Add(1)
-	d.forgetAll(s)
-	d.delete(s)
-	d.prune()
+	d.evict(s)
 	return true
 }
 

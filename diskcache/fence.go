@@ -33,8 +33,9 @@ type clock struct {
 	epoch       atomic.Uint64
 	generations [buckets]atomic.Uint64
 
-	// writing counts, for each bucket, records that may be on disk without being
-	// in the index yet: a Drop that finds no entry must void those, too.
+	// writing counts, for each bucket, records that may be on disk without being in
+	// the index yet, or any more: a Drop that finds no entry must void those, too, and
+	// so must whoever deletes one.
 	writing [buckets]atomic.Int32
 
 	shreds   atomic.Uint64

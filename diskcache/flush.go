@@ -6,6 +6,9 @@ func (d *disk) note(s *segment, p place, dr *draft) error {
 	s.size += p.total()
 	s.records++
 	s.highest = max(s.highest, dr.seq)
+	if dr.original != 0 {
+		s.original = dr.original
+	}
 	s.pending = append(s.pending, entry{
 		hash: dr.hash, seq: dr.seq, replaces: dr.replaces,
 		off: uint32(p.off), size: uint32(min(p.total(), 1<<32-1)),

@@ -88,14 +88,19 @@ func (x *index) set(s slot, keep func(slot) bool) {
 }
 
 // offer inserts a slot that was found at Open, or replaces one by it that it is newer
-// than: of two with the same number, the younger file has a copy.
-func (x *index) offer(s slot) {
+// than: of two with the same number, which twice reports, the younger file has a copy.
+func (x *index) offer(s slot) (twice bool) {
 	at, ok := x.find(s.hash)
 	if !ok {
 		x.add(at, s, nil)
-	} else if old := &x.slots[at]; old.seq() < s.seq() || old.seq() == s.seq() && old.file < s.file {
+		return false
+	}
+	old := &x.slots[at]
+	twice = old.seq() == s.seq() && old.file != s.file
+	if old.seq() < s.seq() || twice && old.file < s.file {
 		*old = s
 	}
+	return twice
 }
 
 // ahead is how many slots are touched before they are offered. Looking for one after

@@ -110,7 +110,9 @@ func (l *loader) insert() {
 			if at%ahead == 0 {
 				l.touched ^= s.index.touch(l.batch[i][at:min(at+ahead, len(l.batch[i]))])
 			}
-			s.index.offer(sl)
+			if s.index.offer(sl) {
+				l.d.strays.add(sl.hash) // reclaiming did not finish: see segment.original
+			}
 		}
 		l.c.entries.Add(int64(s.index.count - before))
 		s.mu.Unlock()

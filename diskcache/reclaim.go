@@ -55,16 +55,20 @@ func (d *disk) step() (work int64) {
 	if len(r.batch) == 0 {
 		b, err := r.walk.block()
 		if err != nil {
-			d.failures.Add(1) // its slots stay, and lead nowhere
+			d.failures.Add(1)
+			b = d.unindexed()
 		}
 		if r.batch = b; len(b) == 0 {
 			d.finish()
 			return leastWork
 		}
 	}
-	e := parseEntry(r.batch)
+	work, err := d.judge(parseEntry(r.batch))
+	if err != nil {
+		return 1 << 62 // the next Put asks again; room can be made by eviction
+	}
 	r.batch = r.batch[entryBytes:]
-	return d.judge(e)
+	return work
 }
 
 // pick takes the segment whose turn it is.
@@ -88,24 +92,36 @@ func (d *disk) pick() bool {
 	return true
 }
 
-// judge decides about one record.
-func (d *disk) judge(e entry) (work int64) {
+// judge decides about one record. It fails if the record may not go yet.
+func (d *disk) judge(e entry) (work int64, err error) {
 	r := &d.reclaim
 	sl, hot, ok := d.index.current(e.hash, r.victim.number, e.off)
-	if !ok {
-		return stepWork // replaced or dropped
-	}
-	if hot && r.mayKeep(int64(e.size)) && d.keep(sl, e) {
+	if ok && hot && r.mayKeep(int64(e.size)) && d.keep(sl, e) {
 		r.kept += int64(e.size)
-		return int64(e.size) + stepWork
+		return int64(e.size) + stepWork, nil
 	}
 	// An older record of the key may outlive this one, in a segment whose turn
 	// comes later.
-	if e.replaces {
-		_ = d.drop(e.hash)
+	if d.index.uncovers(e, r.victim.number) {
+		if err := d.void(e.hash, e.seq+1); err != nil {
+			return 0, err
+		}
 	}
-	r.cold = append(r.cold, e.hash)
-	return stepWork
+	if ok {
+		r.cold = append(r.cold, e.hash)
+	}
+	return stepWork, nil
+}
+
+// unindexed returns the victim's records where a block cannot be read. Those that have
+// been looked at are not current any more, or are once more what they were.
+func (d *disk) unindexed() (batch []byte) {
+	r := &d.reclaim
+	r.walk.next = 0
+	if err := heads(r.victim, func(e entry) { batch = e.appendTo(batch) }); err != nil {
+		d.failures.Add(1) // their slots stay, and lead nowhere
+	}
+	return batch
 }
 
 func (r *reclaim) mayKeep(n int64) bool {
@@ -129,7 +145,7 @@ func (d *disk) keep(sl slot, e entry) bool {
 	if d.index.expiredNow(dr.stored) {
 		return false
 	}
-	dr.queue, dr.replaces = mainQueue, e.replaces
+	dr.queue, dr.replaces, dr.original = mainQueue, e.replaces, sl.file
 	p, err := d.append(dr, func() bool {
 		_, _, ok := d.index.current(sl.hash, sl.file, sl.off)
 		return ok
@@ -191,7 +207,7 @@ func (d *disk) sweep(n int) {
 		}
 		hash := g.hashes[len(g.hashes)-1]
 		g.hashes = g.hashes[:len(g.hashes)-1]
-		if d.index.forget(hash, g.file) {
+		if d.index.forget(hash, g.file, 0) {
 			d.policy.remember(hash, g.queue)
 		}
 	}

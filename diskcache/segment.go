@@ -44,6 +44,10 @@ type segment struct {
 	sealed  bool   // has a trailer and takes no more records
 	loading bool   // found at Open and not yet loaded: its blocks are not known
 
+	// original is the file that reclaiming has copied from to here, last; those before
+	// it are gone. While it is there, whoever deletes a copy leaves a stray.
+	original uint32
+
 	// As survey found it, and not changed after: the offset of the last block, if
 	// the segment is written on, and the length without its trailer.
 	found, foundSize int64

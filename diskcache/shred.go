@@ -121,6 +121,9 @@ func (c *Cache) finishLoading() {
 func (d *disk) shred(fo *folder, key *cacheKey, emptied func()) error {
 	d.gate.lock()
 	defer d.gate.unlock()
+	// First of all, since of two records of a key the newer one may be deleted first; empty
+	// tries again, and tells of it.
+	_ = fo.root.Remove(keyName)
 	for _, s := range d.table.all() {
 		d.delete(s)
 	}

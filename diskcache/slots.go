@@ -37,12 +37,38 @@ func (c *Cache) current(hash uint64, file, off uint32) (sl slot, hot, ok bool) {
 	return *p, hot, true
 }
 
-func (c *Cache) forget(hash uint64, file uint32) bool {
+// uncovers must not rely on a slot alone: a record gets its slot a moment after it has
+// been written, and loses it a moment before the drop that voids it has been. Both moments
+// are as long as the scheduler wants. In between, the key counts as being written.
+func (c *Cache) uncovers(e entry, file uint32) bool {
+	if !e.replaces {
+		return false
+	}
+	s := c.shard(e.hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch p := s.index.at(e.hash); {
+	case p == nil || p.seq() != e.seq: // it is void, or its successor has a slot, or
+		return c.mayBeOnDisk(e.hash, 0, 0)
+	case p.file != file: // it has been copied, or is the copy and has no slot yet
+		return c.clock.writing[e.hash%buckets].Load() > 0
+	}
+	return true
+}
+
+// voided makes loading, which does not read the drops of this process, aware of one.
+func (c *Cache) voided(e entry) {
+	if !c.ready() {
+		c.noteDrop(e.hash, e.seq+1)
+	}
+}
+
+func (c *Cache) forget(hash uint64, file, off uint32) bool {
 	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.index.at(hash)
-	if p == nil || p.file != file {
+	if p == nil || p.file != file || off != 0 && p.off != off {
 		return false
 	}
 	c.removeSlot(s, hash)
