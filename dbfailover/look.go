@@ -65,6 +65,10 @@ func (l *looker) read(row []string) (s sight, err error) {
 	return s, err
 }
 
+// cutShort: who changed the filters was killed before applying went on. It is started
+// again as after the gate.
+const cutShort = "hipaakit: paused"
+
 // follow reads how this server follows the other. Whoever is the writer is not about to
 // be promoted, so what it has not applied does not matter. complaint is what the threads
 // that apply said at their end, where the status does not repeat it (MySQL).
@@ -79,7 +83,8 @@ func (l *looker) follow(ctx context.Context, conn driverConn, writer bool, compl
 		received: table.get(d.received), lag: -1,
 	}
 	f.errno, _ = strconv.Atoi(table.get("Last_SQL_Errno"))
-	f.gated = f.errno == errGate && strings.Contains(table.get("Last_SQL_Error")+complaint, "gate VALUES ('"+l.app+"'")
+	f.gated = f.errno == errGate && strings.Contains(table.get("Last_SQL_Error")+complaint, "gate VALUES ('"+l.app+"'") ||
+		complaint == cutShort
 	if n, err := strconv.Atoi(table.get(d.lag)); err == nil {
 		f.lag = n
 	}

@@ -41,6 +41,8 @@ func TestMySQL(t *testing.T) {
 		"RunTxRepeatsWhatASwitchCut":                       TestRunTxRepeatsWhatASwitchCut,
 		"RotatedPasswordAndClientCertificate":              TestRotatedPasswordAndClientCertificate,
 		"EverythingIsAsTheDriverHasIt":                     TestEverythingIsAsTheDriverHasIt,
+		"AbandonedCallIsKilled":                            TestAbandonedCallIsKilled,
+		"FenceFindsThreadsThatGoByAnotherName":             TestFenceFindsThreadsThatGoByAnotherName,
 		"History":                                          TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)

@@ -24,7 +24,7 @@ const InitFile = "CALL hipaakit.boot();\nSTART REPLICA;\n"
 
 // callable returns the procedures that the monitor's account may run.
 func callable(f Flavour) []string {
-	list := []string{"look", "position", "canary", "check", "lock", "fence", "promote", "unfence", "resume", "lift"}
+	list := []string{"look", "position", "canary", "check", "lock", "fence", "promote", "unfence", "resume", "lift", "abandon"}
 	if f == MySQL {
 		list = append(list, "log")
 	}
@@ -94,7 +94,7 @@ func Statements(a App, in Install) ([]string, error) {
 	var text strings.Builder
 	err = parsed.Execute(&text, map[string]any{
 		"App": a.Name, "User": "'" + a.User + "'", "PrimaryID": in.PrimaryID,
-		"Monitor": "'" + monitor[1] + "'@'" + monitor[2] + "'",
+		"Monitor": "'" + monitor[1] + "'@'" + monitor[2] + "'", "MonitorUser": "'" + monitor[1] + "'",
 		"Owned":   owned(a), "SchemaList": strings.Join(a.Schemas, ", "), "Callable": callable(in.Flavour),
 	})
 	if err != nil {

@@ -39,7 +39,7 @@ type feed struct {
 	receiving, applying bool
 	received            string // GTID position of what came in
 	errno               int    // why it stopped applying
-	gated               bool   // it stopped at the start of an epoch, see the gate
+	gated               bool   // it stopped at the start of an epoch, see the gate, or by us
 	// applied: nothing of this application is received and not applied. Another
 	// application's broken replication does not count.
 	applied bool

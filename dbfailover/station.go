@@ -127,7 +127,7 @@ func (s *server) kill(session string) {
 	other := server{end: s.end, app: s.app}
 	defer other.hangUp()
 	if conn, err := other.open(ctx); err == nil {
-		_, _ = ask(ctx, conn, "KILL "+session)
+		_, _ = ask(ctx, conn, "CALL hipaakit.abandon_"+s.app.Name+"("+session+")")
 	}
 }
 

@@ -40,6 +40,11 @@ CREATE TABLE IF NOT EXISTS hipaakit.quarantine (
 -- before, too.
 CREATE TABLE IF NOT EXISTS hipaakit.ignored (pattern VARCHAR(160) PRIMARY KEY, schema_name VARCHAR(64) NOT NULL) ENGINE=InnoDB
 //
+-- Channels whose appliers have been stopped for a change of the filters. To stop can take
+-- as long as a statement of anybody's, and who waits may be killed: what is here has to be
+-- started again.
+CREATE TABLE IF NOT EXISTS hipaakit.paused (channel VARCHAR(64) PRIMARY KEY) ENGINE=InnoDB
+//
 -- Applications of which this server holds writes that the other one never got.
 CREATE TABLE IF NOT EXISTS hipaakit.taint (
   app VARCHAR(32) PRIMARY KEY, number BIGINT UNSIGNED NOT NULL, tail TEXT NOT NULL,
@@ -126,8 +131,9 @@ END
 -- Kills until nobody is left for two looks in a row, for two seconds at most: a login
 -- that was let in just before the lock shows up under its name a moment later. The lists
 -- of processes compare names without case; accounts do not. There are two: one cannot miss
--- a thread, but is put together on disk, which may be full (1114); performance_schema's is
--- not, and has as much room as it was given.
+-- a thread, but is put together on disk, which may be full (1114), and in a procedure a
+-- thread goes by the definer's name there; performance_schema's has the name of the login,
+-- and as much room as it was given.
 DROP PROCEDURE IF EXISTS hipaakit.evict
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.evict(p_user VARCHAR(80), OUT p_left INT)
@@ -222,16 +228,16 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_tables, v_next_tables, v_list_tables, v_schemas, v_next_schemas, v_list_schemas, v_channel TEXT;
   DECLARE v_none BOOLEAN DEFAULT FALSE;
-  DECLARE running CURSOR FOR SELECT CHANNEL_NAME FROM performance_schema.replication_applier_status WHERE SERVICE_STATE = 'ON';
+  DECLARE stopped CURSOR FOR SELECT channel FROM hipaakit.paused;
   DECLARE CONTINUE HANDLER FOR NOT FOUND SET v_none = TRUE;
   SET @hipaakit_stood = REPLACE(@@GLOBAL.gtid_executed, '\n', '');
   CALL hipaakit.compose('REPLICATE_WILD_IGNORE_TABLE', v_tables, v_next_tables, v_list_tables);
   CALL hipaakit.compose('REPLICATE_IGNORE_DB', v_schemas, v_next_schemas, v_list_schemas);
   DELETE FROM hipaakit.ignored;
   INSERT IGNORE INTO hipaakit.ignored SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
-  IF v_next_tables <> v_tables OR v_next_schemas <> v_schemas THEN
-    SET v_none = FALSE;
-    OPEN running; -- which notes them before they stop
+  IF v_next_tables <> v_tables OR v_next_schemas <> v_schemas OR EXISTS (SELECT 1 FROM hipaakit.paused) THEN
+    INSERT IGNORE INTO hipaakit.paused
+      SELECT CHANNEL_NAME FROM performance_schema.replication_applier_status WHERE SERVICE_STATE = 'ON';
     STOP REPLICA SQL_THREAD;
     SET @hipaakit_stood = REPLACE(@@GLOBAL.gtid_executed, '\n', '');
     SET @hipaakit_do = CONCAT('CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE = (', v_list_tables,
@@ -239,15 +245,18 @@ BEGIN
     PREPARE hipaakit_do FROM @hipaakit_do;
     EXECUTE hipaakit_do;
     DEALLOCATE PREPARE hipaakit_do;
+    SET v_none = FALSE;
+    OPEN stopped;
     again: LOOP
-      FETCH running INTO v_channel;
+      FETCH stopped INTO v_channel;
       IF v_none THEN LEAVE again; END IF;
       SET @hipaakit_do = CONCAT('START REPLICA SQL_THREAD FOR CHANNEL ', QUOTE(v_channel));
       PREPARE hipaakit_do FROM @hipaakit_do;
       EXECUTE hipaakit_do;
       DEALLOCATE PREPARE hipaakit_do;
     END LOOP;
-    CLOSE running;
+    CLOSE stopped;
+    DELETE FROM hipaakit.paused;
   END IF;
 END
 //
@@ -299,6 +308,7 @@ BEGIN
     DEALLOCATE PREPARE hipaakit_do;
   END IF;
   CALL hipaakit.settle_in();
+  DELETE FROM hipaakit.paused;
   CALL hipaakit.refilter();
 END
 //
@@ -344,8 +354,9 @@ SELECT @@GLOBAL.read_only, @@server_id, REPLACE(@@GLOBAL.gtid_executed, '\n', ''
   IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0),
   CONCAT(v_owned, ',', REPLACE(@@GLOBAL.gtid_executed, '\n', '')), IFNULL(e.forced, FALSE),
   @@server_uuid,
+  IF(EXISTS (SELECT 1 FROM hipaakit.paused) AND IS_FREE_LOCK(hipaakit.latch('')), 'hipaakit: paused',
   IFNULL((SELECT GROUP_CONCAT(LAST_ERROR_MESSAGE) FROM performance_schema.replication_applier_status_by_worker
-    WHERE LAST_ERROR_NUMBER = 1644), '')
+    WHERE LAST_ERROR_NUMBER = 1644), ''))
 FROM (SELECT 1) one LEFT JOIN
   (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE;
 END
@@ -590,12 +601,36 @@ BEGIN
   DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
 //
--- Goes on applying where the gate stopped it, now that this server knows the epoch.
+-- Goes on applying where the gate stopped it, now that this server knows the epoch; or
+-- where somebody was killed who had it stopped.
 DROP PROCEDURE IF EXISTS hipaakit.resume_{{.App}}
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.resume_{{.App}}()
 SQL SECURITY DEFINER
-START REPLICA SQL_THREAD
+BEGIN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('')); RESIGNAL; END;
+  SET SESSION sql_log_bin = 0;
+  IF EXISTS (SELECT 1 FROM hipaakit.paused) THEN
+    IF IFNULL(GET_LOCK(hipaakit.latch(''), 2), 0) = 0 THEN
+      SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'hipaakit: the filter is being changed';
+    END IF;
+    CALL hipaakit.refilter();
+    DO RELEASE_LOCK(hipaakit.latch(''));
+  END IF;
+  START REPLICA SQL_THREAD;
+END
+//
+-- Ends a call that its web node has given up. The account that made it may not: in a
+-- procedure, a thread goes by the definer's name.
+DROP PROCEDURE IF EXISTS hipaakit.abandon_{{.App}}
+//
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.abandon_{{.App}}(p_id BIGINT UNSIGNED)
+SQL SECURITY DEFINER
+BEGIN
+  IF EXISTS (SELECT 1 FROM performance_schema.processlist WHERE ID = p_id AND CAST(USER AS BINARY) = CAST({{.MonitorUser}} AS BINARY)) THEN
+    CALL hipaakit.evict_one(p_id);
+  END IF;
+END
 //
 -- Takes over the application's schemas from the other server again, if the epoch is still
 -- p_number: a later one's quarantine holds off another tail.
