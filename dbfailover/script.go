@@ -95,7 +95,7 @@ func Statements(a App, in Install) ([]string, error) {
 	err = parsed.Execute(&text, map[string]any{
 		"App": a.Name, "User": "'" + a.User + "'", "PrimaryID": in.PrimaryID,
 		"Monitor": "'" + monitor[1] + "'@'" + monitor[2] + "'", "MonitorUser": "'" + monitor[1] + "'",
-		"Owned":   owned(a), "SchemaList": strings.Join(a.Schemas, ", "), "Callable": callable(in.Flavour),
+		"Owned": owned(a), "SchemaList": strings.Join(a.Schemas, ", "), "Callable": callable(in.Flavour),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dbfailover: script: %w", err)
