@@ -83,14 +83,14 @@ func typesOfColumns(a *tale) {
 	a.query("SELECT 1 AS `a b`, 'x' + 0, 1/3, -1, 1e300, NULL, COUNT(*) FROM tale")
 }
 
-// told is a Valuer, and one that may refuse.
-type told string
+// talked is a Valuer, and one that may refuse.
+type talked string
 
-func (v told) Value() (driver.Value, error) {
+func (v talked) Value() (driver.Value, error) {
 	if v == "" {
 		return nil, errors.New("nothing to tell")
 	}
-	return []byte("told " + string(v)), nil
+	return []byte("talked " + string(v)), nil
 }
 
 type number int8
@@ -98,7 +98,7 @@ type number int8
 func valuesGiven(a *tale) {
 	seven := 7
 	for _, v := range []any{true, int8(-1), int16(2), int64(math.MinInt64), uint8(3), uint64(math.MaxUint64), uint64(1 << 63), float32(1.5),
-		math.SmallestNonzeroFloat64, "text", []byte("bytes"), []byte{}, "", "\x00\"'\\\n\r\x1a%_ä€𝄞", told("it"), number(5), &seven, (*int)(nil),
+		math.SmallestNonzeroFloat64, "text", []byte("bytes"), []byte{}, "", "\x00\"'\\\n\r\x1a%_ä€𝄞", talked("it"), number(5), &seven, (*int)(nil),
 		json.RawMessage(`{"k":1}`), sql.NullString{}, sql.NullInt64{Int64: 4, Valid: true}, sql.Null[float64]{V: 2.5, Valid: true},
 		time.Date(2006, 1, 2, 15, 4, 5, 123456000, time.UTC), time.Time{}, time.Date(1999, 12, 31, 23, 59, 59, 0, time.FixedZone("x", 3600))} {
 		a.query("SELECT ?", v)
@@ -107,7 +107,7 @@ func valuesGiven(a *tale) {
 }
 
 func valuesRefused(a *tale) {
-	for _, v := range []any{told(""), map[string]bool{}, make(chan int), struct{}{}, []int{1}, sql.Named("n", 1), sql.Out{}} {
+	for _, v := range []any{talked(""), map[string]bool{}, make(chan int), struct{}{}, []int{1}, sql.Named("n", 1), sql.Out{}} {
 		a.query("SELECT ?", v)
 		a.prepared("SELECT ?", v)
 	}

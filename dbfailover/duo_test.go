@@ -19,6 +19,7 @@ import (
 // duo is two replicated servers that two applications share: north has its primary on
 // server 1, south on server 2.
 type duo struct {
+	copied  string // server 1, by copyServer1
 	pair    *testbed.Pair
 	flavour Flavour
 	apps    map[string]App

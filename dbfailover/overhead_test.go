@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"io"
+	"math"
 	"net"
 	"runtime"
 	"slices"
@@ -183,13 +184,13 @@ func hollowPair(b testing.TB) (both [2]map[string]func() error) {
 func TestPoolWithUsAllocatesNoMore(t *testing.T) {
 	both := hollowPair(t)
 	for _, name := range hollowNames {
-		var allocs [2]float64
-		for i, ops := range both {
-			allocs[i] = testing.AllocsPerRun(500, func() {
-				if err := ops[name](); err != nil {
+		allocs := [2]float64{math.Inf(1), math.Inf(1)}
+		for k := range 10 { // the least of some: what goroutines of other tests allocate is counted as well
+			allocs[k%2] = min(allocs[k%2], testing.AllocsPerRun(500, func() {
+				if err := both[k%2][name](); err != nil {
 					t.Fatal(err)
 				}
-			})
+			}))
 		}
 		if allocs[1] > allocs[0] {
 			t.Errorf("%s: %v allocations, %v without us", name, allocs[1], allocs[0])

@@ -70,7 +70,7 @@ func (p *pair) observe(r result) []Transition {
 	p.servers[r.role].take(r)
 	if r.health == HealthOK {
 		p.learn(r)
-	} else {
+	} else if r.health != HealthRefusing { // one that refuses has not been away
 		p.eyes[r.role].locked = time.Time{}
 	}
 	if r.health == HealthDead {

@@ -207,7 +207,7 @@ func (p *pair) openOwner(owner Role, now time.Time) *task {
 	}
 	// It never gets there, or has been judged meanwhile: the one that was fenced for it
 	// takes the next epoch. It wrote last, so its quarantine does not matter.
-	if other := owner.other(); now.Sub(p.doubted) >= p.timing.doubt && p.eyes[other].defied == 0 {
+	if other := owner.other(); now.Sub(p.doubted) >= p.timing.doubt {
 		if o, ok := p.view(other); ok && o.tail == "" {
 			return &task{kind: taskMove, to: other, planned: true, epoch: p.fresh(other),
 				reason: owner.String() + ": has not reached the epoch's position"}

@@ -13,10 +13,21 @@ func (s *Server) Expire() {
 	s.t.Helper()
 	end := time.Now().Add(s.engine.expiry())
 	leaf := s.ca.leaf(s.t, end, []string{s.Name, "localhost", "127.0.0.1"})
+	s.show(leaf)
+	time.Sleep(time.Until(end.Add(time.Second))) // certificates count in seconds
+}
+
+// Renew takes back [Server.Expire].
+func (s *Server) Renew() {
+	s.t.Helper()
+	s.show(s.ca.Leaf(s.t, s.Name, "localhost", "127.0.0.1"))
+}
+
+func (s *Server) show(leaf *Leaf) {
+	s.t.Helper()
 	s.acct.file(s.t, s.dir, "cert.pem", leaf.CertPEM)
 	s.acct.file(s.t, s.dir, "key.pem", leaf.KeyPEM)
 	s.SQL(s.engine.newCertificate())
-	time.Sleep(time.Until(end.Add(time.Second))) // certificates count in seconds
 }
 
 // Backup copies the data of a server that is not running, and returns where to.
