@@ -52,8 +52,9 @@ crash:
 # of processes, thousands of schedules, thousands of switches.
 # A failure prints the seed; DBFAILOVER_SEED=n repeats its faults.
 chaos:
-	go test -count=1 -v ./dbfailover -run '^TestFaults$$'
+	DBFAILOVER_MYSQL=all go test -count=1 -timeout 40m -v ./dbfailover -run '^Test(MySQL)?Faults$$'
 	DBFAILOVER_CHAOS=20m go test -count=1 -timeout 40m -v ./dbfailover -run TestHistory
+	DBFAILOVER_CHAOS=20m go test -count=1 -timeout 40m -v ./dbfailover -run '^TestMySQL$$/^History$$'
 	DBFAILOVER_SCHEDULES=5000 go test -count=1 -timeout 60m ./dbfailover -run TestOneWriter
 	DBFAILOVER_SWITCHES=2000 go test -count=1 -timeout 60m ./dbfailover -run TestManySwitches
 

@@ -93,7 +93,7 @@ func (c *Connector) prepare(cfg *Config) (err error) {
 			if p.end, err = newMonitor(cfg, role); err != nil {
 				return err
 			}
-			p.look = (&looker{app: cfg.App.Name, node: cfg.App.Node, schemas: cfg.App.Schemas}).look
+			p.look = (&looker{app: cfg.App.Name, node: cfg.App.Node, schemas: cfg.App.Schemas, end: p.end}).look
 		}
 		c.probers[role] = p
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,12 +16,13 @@ import (
 	"github.com/hipaakit/hipaakit/internal/testbed"
 )
 
-// duo is two replicated MariaDB servers that two applications share: north has its
-// primary on server 1, south on server 2.
+// duo is two replicated servers that two applications share: north has its primary on
+// server 1, south on server 2.
 type duo struct {
-	copied string // server 1, by copyServer1
-	pair   *testbed.Pair
-	apps   map[string]App
+	copied  string // server 1, by copyServer1
+	pair    *testbed.Pair
+	flavour Flavour
+	apps    map[string]App
 }
 
 const duoPassword = "correct-horse-battery"
@@ -28,7 +30,11 @@ const duoPassword = "correct-horse-battery"
 func newDuo(t testing.TB, o testbed.Options) *duo {
 	t.Helper()
 	o.Replicated = true
-	d := &duo{pair: testbed.MariaDBPair(t, o), apps: map[string]App{}}
+	d := &duo{apps: map[string]App{}}
+	if strings.HasPrefix(t.Name(), mysqlTests) {
+		o.MySQL, d.flavour = true, MySQL
+	}
+	d.pair = testbed.NewPair(t, o)
 	for i, name := range []string{"north", "south"} {
 		d.apps[name] = App{
 			Name: name, User: name + "_app", Schemas: []string{name, name + "_log"},
@@ -49,14 +55,14 @@ func login(user string) func(context.Context, Server) (Credentials, error) {
 // install does what an administrator does, on both servers.
 func (d *duo) install(t testing.TB, a App, primary uint32) {
 	t.Helper()
-	script, err := Statements(a, Install{PrimaryID: primary, Monitor: a.Name + "_mon@127.0.0.1"})
+	script, err := Statements(a, Install{PrimaryID: primary, Monitor: a.Name + "_mon@127.0.0.1", Flavour: d.flavour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range d.pair.Servers {
 		statements := []string{"SET SESSION sql_log_bin=0"}
 		for _, user := range []string{a.User, a.Name + "_mon"} {
-			statements = append(statements, "CREATE USER "+user+"@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('"+duoPassword+"') REQUIRE SSL")
+			statements = append(statements, "CREATE USER "+user+"@'127.0.0.1' "+s.Identified(duoPassword)+" REQUIRE SSL")
 		}
 		for _, schema := range a.Schemas {
 			statements = append(statements, "CREATE DATABASE "+schema, "GRANT ALL ON "+schema+".* TO "+a.User+"@'127.0.0.1'")
@@ -114,7 +120,7 @@ func (d *duo) look(t testing.TB, name string, id int) sight {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &looker{app: name, node: "test", schemas: d.apps[name].Schemas}
+	l := &looker{app: name, node: "test", schemas: d.apps[name].Schemas, end: s.end}
 	seen, err := l.look(t.Context(), conn)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +156,7 @@ func (d *duo) lockedOut(t testing.TB, name string, id int) bool {
 	for tries := 0; errors.Is(err, mysql.ErrInvalidConn) && tries < 10; tries++ {
 		err = db.Ping() // a fence that was at it killed this login
 	}
-	if err != nil && !serverSaid(err, errAccountLocked) {
+	if err != nil && !serverSaid(err, errAccountLocked, errAccountLockedMySQL) {
 		t.Fatalf("login of %s on server %d: %v", name, id, err)
 	}
 	return err != nil

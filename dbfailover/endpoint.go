@@ -38,6 +38,7 @@ type endpoint struct {
 	base   *mysql.Config
 	ask    func(context.Context, Server) (Credentials, error)
 	dial   func(context.Context, string) (net.Conn, error)
+	met    *met
 }
 
 // hold takes over a new network connection and returns what the driver is to use
@@ -52,7 +53,7 @@ func newEndpoint(cfg *Config, role Role) (*endpoint, error) {
 	}
 	return &endpoint{
 		role: role, server: server, base: driverConfig(cfg, server.Addr, verified),
-		ask: cfg.Credentials, dial: cfg.Dial,
+		ask: cfg.Credentials, dial: cfg.Dial, met: &met{},
 	}, nil
 }
 
@@ -114,5 +115,15 @@ func (e *endpoint) tryLogin(ctx context.Context, c Credentials, keep hold) (driv
 		_ = conn.Close()
 		return nil, fmt.Errorf("dbfailover: the driver's %T lacks methods that database/sql expects", conn)
 	}
+	e.met.note(first.version)
 	return full, nil
+}
+
+// dialect is how the server is spoken to; nobody asks it before a login.
+func (e *endpoint) dialect() *dialect {
+	if e == nil {
+		return MariaDB.dialect()
+	}
+	f, _ := e.met.get()
+	return f.dialect()
 }

@@ -46,6 +46,27 @@ func (e event) touches(schemas []string) bool {
 	return false
 }
 
+// ends reports whether the event is the last of its transaction.
+func (e event) ends() bool {
+	return e.kind == "Xid" || e.kind == "XA_prepare" || e.kind == "Query" && (e.info == "COMMIT" || e.info == "ROLLBACK")
+}
+
+// gtidOf returns the transaction's name, if the event is where one begins.
+func gtidOf(e event) (name string, ok bool) {
+	switch e.kind {
+	case "Gtid", "Gtid_tagged_log_event":
+	default:
+		return "", false
+	}
+	if _, rest, mysql := strings.Cut(e.info, "GTID_NEXT= '"); mysql {
+		name, _, _ = strings.Cut(rest, "'")
+		return name, true
+	}
+	_, name, _ = strings.Cut(e.info, "GTID ") // MariaDB: also "BEGIN GTID"
+	name, _, _ = strings.Cut(name, " ")
+	return name, true
+}
+
 // mentions finds name as a word of its own.
 func mentions(text, name string) bool {
 	for rest := text; ; {

@@ -35,10 +35,7 @@ func TestEventsOfTheApplicationAreFound(t *testing.T) {
 }
 
 func TestTailCountsTransactionsBeyondThePosition(t *testing.T) {
-	from, err := parsePosition("1-1-10,2-2-4")
-	must(t, err)
-	var found finding
-	s := search{from: from, id: 1, schemas: []string{"north"}, found: &found}
+	s := newSearch("1-1-10,2-2-4", origin{id: 1}, []string{"north"})
 	for _, e := range []event{
 		{kind: "Gtid", server: 1, info: "BEGIN GTID 1-1-10"},
 		{kind: "Table_map", server: 1, info: "table_id: 1 (north.a)"}, // replicated
@@ -54,11 +51,50 @@ func TestTailCountsTransactionsBeyondThePosition(t *testing.T) {
 	} {
 		s.take(e)
 	}
-	text := found.describe("1-1-10,2-2-4")
+	found := s.found
+	text := found.describe(MariaDB.dialect(), "1-1-10,2-2-4")
 	if found.transactions != 2 || found.first != "1-1-11" || found.last != "1-1-13" || !strings.Contains(text, "mariadb-binlog") {
 		t.Errorf("%+v: %s", found, text)
 	}
-	if (finding{}).describe("1-1-1") != "" {
+	if (finding{}).describe(MariaDB.dialect(), "1-1-1") != "" {
 		t.Error("nothing has a description")
+	}
+}
+
+func TestTransactionsAreNamedByTheirFirstEvent(t *testing.T) {
+	for _, c := range []struct {
+		kind, info, name string
+		ok               bool
+	}{
+		{"Gtid", "BEGIN GTID 1-1-11", "1-1-11", true},
+		{"Gtid", "GTID 1-1-13 cid=5", "1-1-13", true},
+		{"Gtid", "SET @@SESSION.GTID_NEXT= '" + uuidOne + ":17'", uuidOne + ":17", true},
+		{"Gtid_tagged_log_event", "SET @@SESSION.GTID_NEXT= '" + uuidOne + ":tag:17'", uuidOne + ":tag:17", true},
+		{"Query", "SET @@SESSION.GTID_NEXT= '" + uuidOne + ":17'", "", false},
+		{"Anonymous_Gtid", "SET @@SESSION.GTID_NEXT= 'ANONYMOUS'", "", false},
+	} {
+		if name, ok := gtidOf(event{kind: c.kind, info: c.info}); name != c.name || ok != c.ok {
+			t.Errorf("%s %q: %q, %v", c.kind, c.info, name, ok)
+		}
+	}
+}
+
+func TestMySQLTailCountsTransactionsBeyondTheSet(t *testing.T) {
+	s := newSearch(uuidOne+":1-10:12,"+uuidTwo+":1-4", origin{id: 1, uuid: uuidOne}, []string{"north"})
+	gtid := func(name string) event {
+		return event{kind: "Gtid", server: 1, info: "SET @@SESSION.GTID_NEXT= '" + name + "'"}
+	}
+	rows := event{kind: "Table_map", server: 1, info: "table_id: 1 (north.a)"}
+	for _, e := range []event{
+		gtid(uuidOne + ":10"), rows, gtid(uuidOne + ":11"), rows, rows, // in a gap of the set
+		gtid(uuidOne + ":12"), rows, gtid(uuidTwo + ":5"), rows, // the other server's
+		gtid(uuidOne + ":13"), {kind: "Table_map", info: "table_id: 3 (south.a)"},
+		gtid(uuidOne + ":14"), {kind: "Query", info: "use `north`; DROP TABLE a /* xid=5 */"},
+	} {
+		s.take(e)
+	}
+	text := s.found.describe(MySQL.dialect(), uuidOne+":1-10")
+	if s.found.transactions != 2 || s.found.first != uuidOne+":11" || s.found.last != uuidOne+":14" || !strings.Contains(text, "mysqlbinlog") {
+		t.Errorf("%+v: %s", s.found, text)
 	}
 }

@@ -75,5 +75,5 @@ func ExampleScript() {
 	// Output:
 	// true
 	// CALL hipaakit.boot();
-	// START SLAVE;
+	// START REPLICA;
 }

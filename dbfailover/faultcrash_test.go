@@ -165,7 +165,7 @@ func oldCopyAtOnce(t *testing.T, s *scene) {
 	s.lose()
 	s.strike(s.pair.Servers[0].Start)
 	want := s.look(t, "north", 2).at
-	for tries := 0; tries < 100 && lacks(s.look(t, "north", 1).at, 1, want); tries++ {
+	for tries := 0; tries < 100 && lacks(s.look(t, "north", 1).at, s.look(t, "north", 1).origin(), want); tries++ {
 		time.Sleep(20 * time.Millisecond)
 	}
 	s.startNodes(t)
@@ -213,6 +213,11 @@ func (s *scene) repair(t *testing.T) {
 		insert = append(insert, fmt.Sprintf("INSERT INTO north.note VALUES (%d, '%s')", id, text))
 	}
 	must(t, rows.Err())
+	if s.flavour == MySQL {
+		// Else it gives the numbers again that it has lost.
+		lost := written(s.look(t, "north", 2).at, s.look(t, "north", 1).origin())
+		insert = append(insert, "SET GLOBAL gtid_purged=CONCAT('+', GTID_SUBTRACT('"+lost+"', @@GLOBAL.gtid_executed))")
+	}
 	one.SQL(append(insert, "CALL hipaakit.repaired_north()")...)
 }
 

@@ -39,7 +39,7 @@ func wrongPasswords(t *testing.T, s *scene) {
 	s.warm()
 	set := func(password string) {
 		for _, user := range []string{"north_app", "north_mon"} {
-			s.pair.Servers[0].SQL("SET sql_log_bin=0", "ALTER USER "+user+"@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('"+password+"')")
+			s.pair.Servers[0].SQL("SET sql_log_bin=0", "ALTER USER "+user+"@'127.0.0.1' "+s.pair.Servers[0].Identified(password))
 		}
 	}
 	s.strike(func() { set("another") })

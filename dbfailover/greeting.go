@@ -18,6 +18,8 @@ type greeted struct {
 	held []byte // of the first packet, still to be read
 	past bool   // the first packet has been taken in
 	bad  error  // it was none; the driver reports any error as a broken line
+
+	version string // of the server
 }
 
 var errGreeting = errors.New("dbfailover: what answers there does not greet as a MySQL or MariaDB server does")
@@ -63,6 +65,9 @@ func (g *greeted) takeIn() error {
 	if !wellFormed(packet[4:]) {
 		g.bad = errGreeting
 		return g.bad
+	}
+	if body := packet[4:]; body[0] != 0xff {
+		g.version = string(body[1:bytes.IndexByte(body, 0)])
 	}
 	if fips140.Enforced() {
 		avoidSHA1(packet)

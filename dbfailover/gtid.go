@@ -74,9 +74,23 @@ func (p position) of(server uint32) position {
 	return part
 }
 
-// covers compares two positions as servers print them. One that cannot be read is
-// not covered, and covers nothing: it may stand for anything.
+// origin is a server as GTIDs name it.
+type origin struct {
+	id   uint32 // MariaDB
+	uuid string // MySQL; "" where it is MariaDB
+}
+
+// covers compares two positions as servers print them, in either notation. One that
+// cannot be read is not covered, and covers nothing: it may stand for anything.
 func covers(have, want string) bool {
+	if isSet(have) || isSet(want) {
+		h, err := parseSet(have)
+		if err != nil {
+			return false
+		}
+		w, err := parseSet(want)
+		return err == nil && h.covers(w)
+	}
 	h, err := parsePosition(have)
 	if err != nil {
 		return false
@@ -85,16 +99,28 @@ func covers(have, want string) bool {
 	return err == nil && h.covers(w)
 }
 
-// lacks reports whether the server with this id, standing at have, misses writes of
-// its own that another server has: it was restored from an old copy, or lost them in
-// a crash because its log was not synced.
-func lacks(have string, id uint32, elsewhere string) bool {
-	h, err := parsePosition(have)
-	if err != nil {
-		return true
+// written returns the part of a position that this server wrote. What cannot be read
+// is returned as it is: nothing covers it.
+func written(at string, by origin) string {
+	if by.uuid != "" {
+		set, err := parseSet(at)
+		if err != nil {
+			return at
+		}
+		return set.of(by.uuid).String()
 	}
-	e, err := parsePosition(elsewhere)
-	return err != nil || !h.covers(e.of(id))
+	p, err := parsePosition(at)
+	if err != nil {
+		return at
+	}
+	return p.of(by.id).String()
+}
+
+// lacks reports whether a server that stands at have misses writes of this origin that
+// another server has. Of its own: then it was restored from an old copy, or lost them in
+// a crash because its log was not synced.
+func lacks(have string, by origin, elsewhere string) bool {
+	return !covers(have, "") || !covers(have, written(elsewhere, by))
 }
 
 // String is MariaDB's notation, domains in order.

@@ -42,7 +42,7 @@ func TestAServerThatLostItsOwnWritesIsFound(t *testing.T) {
 		{"?", "", true},
 		{"1-1-1", "?", true},
 	} {
-		if got := lacks(c.have, 1, c.elsewhere); got != c.lacks {
+		if got := lacks(c.have, origin{id: 1}, c.elsewhere); got != c.lacks {
 			t.Errorf("at %q, elsewhere %q: %v", c.have, c.elsewhere, got)
 		}
 	}

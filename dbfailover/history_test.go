@@ -284,14 +284,16 @@ func (h *history) repair() {
 		_, err = conn.ExecContext(h.t.Context(), "FLUSH TABLES WITH READ LOCK")
 		must(h.t, err)
 		var at string
-		must(h.t, conn.QueryRowContext(h.t.Context(), "SELECT @@GLOBAL.gtid_binlog_pos").Scan(&at))
+		must(h.t, conn.QueryRowContext(h.t.Context(), map[Flavour]string{MariaDB: "SELECT @@GLOBAL.gtid_binlog_pos", MySQL: "SELECT @@GLOBAL.gtid_executed"}[h.flavour]).Scan(&at))
 		rows := h.dump(good)
 		_, err = conn.ExecContext(h.t.Context(), "UNLOCK TABLES")
 		must(h.t, err)
 		must(h.t, conn.Close())
-		p, err := parsePosition(at)
-		must(h.t, err)
-		bad.SQL("STOP SLAVE", "START SLAVE UNTIL master_gtid_pos='"+p.of(uint32(good.ID)).String()+"'")
+		stop := "START SLAVE UNTIL master_gtid_pos='" + written(at, origin{id: uint32(good.ID)}) + "'"
+		if h.flavour == MySQL {
+			stop = "START REPLICA UNTIL SQL_AFTER_GTIDS='" + at + "'"
+		}
+		bad.SQL("STOP REPLICA", stop)
 		eventually(h.t, "the copy's position", func() bool {
 			status, err := bad.Replication()
 			return err == nil && status["Slave_SQL_Running"] == "No"
@@ -305,7 +307,7 @@ func (h *history) repair() {
 		for text, row := range rows {
 			statements = append(statements, "INSERT INTO north.history VALUES ('"+text+"', "+row+")")
 		}
-		bad.SQL(append(statements, "CALL hipaakit.repaired_north()", "START SLAVE")...)
+		bad.SQL(append(statements, "CALL hipaakit.repaired_north()", "START REPLICA")...)
 	}
 }
 

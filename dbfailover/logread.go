@@ -3,7 +3,6 @@ package dbfailover
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 )
 
@@ -19,21 +18,36 @@ var errReading = errors.New("dbfailover: the server's log is long and still bein
 type place struct {
 	file, pos string
 	read      bool // the event at pos as well
+	grown     int  // a piece of this size is needed, where it is not 0
 }
 
-// advance takes one piece of the log "BINLOG" or "RELAYLOG" and reports whether the file
-// may have more.
-func (p *place) advance(ctx context.Context, conn driverConn, log string, take func(event)) (more bool, err error) {
-	n := 0
-	err = events(ctx, conn, "SHOW "+log+" EVENTS IN '"+p.file+"' FROM "+p.pos+" LIMIT "+strconv.Itoa(piece), func(e event) bool {
+// advance takes one piece of a log and reports whether the file may have more. query asks
+// for that many events from a position on.
+//
+// MySQL shows what a compressed transaction consists of behind its Transaction_payload,
+// all at the position where that ends, and nothing begins in the middle of it. A piece
+// that ends there is read again from the payload on, and a larger one.
+func (p *place) advance(ctx context.Context, conn driverConn, query func(file, pos string, limit int) string, take func(event)) (more bool, err error) {
+	n, limit, payload := 0, max(piece, p.grown), ""
+	err = events(ctx, conn, query(p.file, p.pos, limit), func(e event) bool {
 		n++
-		if !p.read || e.pos != p.pos {
+		if !p.read || e.pos != p.pos || payload != "" {
 			take(e)
 		}
 		p.pos, p.read = e.pos, true
+		switch {
+		case e.kind == "Transaction_payload":
+			payload = e.pos
+		case payload != "" && e.ends():
+			payload, p.read = "", false // the next event is where this one claims to be
+		}
 		return true
 	})
-	return n == piece, err
+	p.grown = 0
+	if err == nil && payload != "" {
+		p.pos, p.read, p.grown = payload, true, 2*limit
+	}
+	return n == limit, err
 }
 
 // allowance returns when to stop reading: when this share of the time at hand is used.

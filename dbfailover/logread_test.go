@@ -76,9 +76,9 @@ func TestNeighboursBrokenReplicationMovesNobody(t *testing.T) {
 	time.Sleep(4 * time.Second) // what a switch takes, and more
 	n.well(t, StatePrimary, 1)
 	// The same seen from a server that may have to take over: it is not north's, so it is fit.
-	one.SQL("SET GLOBAL replicate_wild_ignore_table=''")
-	l := &looker{app: "south", node: "test", schemas: d.apps["south"].Schemas}
-	conn, err := d.station(t, "south", 1).open(t.Context())
+	s := d.station(t, "south", 1)
+	l := &looker{app: "south", node: "test", schemas: d.apps["south"].Schemas, end: s.end}
+	conn, err := s.open(t.Context())
 	must(t, err)
 	for _, c := range []struct {
 		schemas []string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -16,11 +17,15 @@ import (
 type looker struct {
 	app, node string
 	schemas   []string
+	end       *endpoint // of the connections that look is given
 
 	// The search of the relay log behind the place where applying stopped.
 	stopped, at place
-	next        string // the file after the one that is read
-	found       bool   // something of this application
+	next        string  // the file after the one that is read
+	found       bool    // something of this application
+	passed      gtidSet // MySQL: what has been read behind that place
+	done        bool    // MySQL: the transaction at hand was applied before the stop
+	applied     gtidSet // MySQL: all that was
 }
 
 // look takes two round trips.
@@ -29,14 +34,16 @@ func (l *looker) look(ctx context.Context, conn driverConn) (sight, error) {
 	if err != nil {
 		return sight{}, err
 	}
-	if len(table.rows) != 1 || len(table.rows[0]) != 15 {
+	d := l.end.dialect()
+	if len(table.rows) != 1 || len(table.rows[0]) != d.columns {
 		return sight{}, errOtherScript
 	}
-	s, err := l.read(table.rows[0])
+	row := append(table.rows[0], "", "") // what only MySQL's has, at the end
+	s, err := l.read(row)
 	if err != nil {
 		return sight{}, err
 	}
-	s.feed, err = l.follow(ctx, conn, s.top.server == s.id)
+	s.feed, err = l.follow(ctx, conn, s.top.server == s.id, row[16])
 	return s, err
 }
 
@@ -53,28 +60,35 @@ func (l *looker) read(row []string) (s sight, err error) {
 		top:    epoch{number: number(row[3], 64), server: uint32(number(row[4], 32)), gtid: row[5]},
 		locked: row[6] != "0", tail: row[7], quarantined: row[8] != "0",
 		beats: number(row[9], 64), neighbours: int(number(row[10], 31)), semiSync: row[11] == "1", judged: number(row[12], 64),
-		logged: row[13], forced: row[14] == "1",
+		logged: row[13], forced: row[14] == "1", uuid: row[15],
 	}
 	return s, err
 }
 
+// cutShort: who changed the filters was killed before applying went on. It is started
+// again as after the gate.
+const cutShort = "hipaakit: paused"
+
 // follow reads how this server follows the other. Whoever is the writer is not about to
-// be promoted, so what it has not applied does not matter.
-func (l *looker) follow(ctx context.Context, conn driverConn, writer bool) (feed, error) {
-	table, err := ask(ctx, conn, "SHOW ALL SLAVES STATUS")
+// be promoted, so what it has not applied does not matter. complaint is what the threads
+// that apply said at their end, where the status does not repeat it (MySQL).
+func (l *looker) follow(ctx context.Context, conn driverConn, writer bool, complaint string) (feed, error) {
+	d := l.end.dialect()
+	table, err := ask(ctx, conn, d.status)
 	if err != nil || len(table.rows) == 0 {
 		return feed{lag: -1}, err
 	}
 	f := feed{
-		receiving: table.get("Slave_IO_Running") == "Yes", applying: table.get("Slave_SQL_Running") == "Yes",
-		received: table.get("Gtid_IO_Pos"), lag: -1,
+		receiving: table.get(d.receiving) == "Yes", applying: table.get(d.applying) == "Yes",
+		received: table.get(d.received), lag: -1,
 	}
 	f.errno, _ = strconv.Atoi(table.get("Last_SQL_Errno"))
-	f.gated = f.errno == errGate && strings.Contains(table.get("Last_SQL_Error"), "gate VALUES ('"+l.app+"'")
-	if n, err := strconv.Atoi(table.get("Seconds_Behind_Master")); err == nil {
+	f.gated = f.errno == errGate && strings.Contains(table.get("Last_SQL_Error")+complaint, "gate VALUES ('"+l.app+"'") ||
+		complaint == cutShort
+	if n, err := strconv.Atoi(table.get(d.lag)); err == nil {
 		f.lag = n
 	}
-	f.applied = covers(table.get("Gtid_Slave_Pos"), f.received)
+	f.applied = covers(table.get(d.applied), f.received)
 	if !f.applied && !f.applying && f.errno != 0 && !writer {
 		f.applied, err = l.search(ctx, conn, table)
 	}
@@ -88,12 +102,15 @@ func (l *looker) search(ctx context.Context, conn driverConn, t table) (clear bo
 	from := place{file: t.get("Relay_Log_File"), pos: t.get("Relay_Log_Pos")}
 	if from != l.stopped {
 		l.stopped, l.at, l.next, l.found = from, from, "", false
+		l.passed, l.done = gtidSet{}, false
 	}
+	d := l.end.dialect()
+	l.applied, _ = parseSet(t.get(d.applied)) // a MariaDB server needs none
 	if from.file == "" || l.found {
 		return false, nil
 	}
 	for stop := allowance(ctx, 1./3); !stop(); {
-		more, err := l.at.advance(ctx, conn, "RELAYLOG", l.take)
+		more, err := l.at.advance(ctx, conn, l.asked(d, "RELAYLOG"), l.take)
 		switch {
 		case err != nil && errors.As(err, new(*mysql.MySQLError)):
 			l.stopped = place{} // the log is another one by now
@@ -102,7 +119,7 @@ func (l *looker) search(ctx context.Context, conn driverConn, t table) (clear bo
 			return false, err
 		case more:
 		case l.next == "":
-			return true, nil
+			return l.through(t.get(d.received)), nil
 		default:
 			l.at, l.next = place{file: l.next, pos: "4"}, ""
 		}
@@ -110,14 +127,42 @@ func (l *looker) search(ctx context.Context, conn driverConn, t table) (clear bo
 	return false, nil
 }
 
+// through: the end of the log is reached. MySQL's sets say besides whether all that is
+// to be applied was read on the way.
+func (l *looker) through(received string) bool {
+	if !isSet(received) {
+		return true
+	}
+	want, err := parseSet(received)
+	have := gtidSet{}
+	have.add(l.applied)
+	have.add(l.passed)
+	return err == nil && have.covers(want)
+}
+
 func (l *looker) take(e event) {
-	l.found = l.found || e.touches(l.schemas)
+	if name, ok := gtidOf(e); ok && isSet(name) {
+		one, err := parseSet(name)
+		l.done = err == nil && l.applied.covers(one) // by several threads, beyond the place
+		l.passed.add(one)
+	}
+	l.found = l.found || !l.done && e.touches(l.schemas)
 	if e.kind == "Rotate" {
 		// Both logs' rotations are in it; the other server's has another name.
-		if name, _, _ := strings.Cut(e.info, ";"); name != l.at.file && strings.Contains(name, "relay") {
+		if name, _, _ := strings.Cut(e.info, ";"); name != l.at.file && series(name) == series(l.at.file) {
 			l.next = name
 		}
 	}
+}
+
+// series is a log's name without its number.
+func series(file string) string {
+	return strings.TrimSuffix(file, filepath.Ext(file))
+}
+
+// asked returns the query for a piece of a log.
+func (l *looker) asked(d *dialect, log string) func(file, pos string, limit int) string {
+	return func(file, pos string, limit int) string { return d.log(l.app, log, file, pos, limit) }
 }
 
 // table is a small result.

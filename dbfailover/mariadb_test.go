@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ type live struct {
 
 func servers(t *testing.T, timers Timers) *live {
 	t.Helper()
-	pair := testbed.MariaDBPair(t, testbed.Options{})
+	pair := testbed.NewPair(t, testbed.Options{MySQL: strings.HasPrefix(t.Name(), mysqlTests)})
 	return &live{pair: pair, config: Config{
 		Primary:   Server{Addr: pair.Servers[0].Addr, ServerName: pair.Servers[0].Name},
 		Secondary: Server{Addr: pair.Servers[1].Addr, ServerName: pair.Servers[1].Name},
@@ -217,7 +218,7 @@ func TestRotatedPasswordAndClientCertificate(t *testing.T) {
 		t.Errorf("with a client certificate: %v", err)
 	}
 	for _, s := range l.pair.Servers {
-		s.SQL("ALTER USER app@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('rotated') REQUIRE X509")
+		s.SQL("ALTER USER app@'127.0.0.1' " + s.Identified("rotated") + " REQUIRE X509")
 	}
 	password.Store("rotated")
 	db.SetMaxIdleConns(0)

@@ -63,14 +63,14 @@ func TestRowsSkippedByAnotherNodesMoveTaintARealServer(t *testing.T) {
 	d.tables(t)
 	a := d.node(t, "north", "a", Careful)
 	a.well(t, StatePrimary, 1)
-	d.pair.Servers[1].SQL("STOP SLAVE SQL_THREAD") // a moment of lag
+	d.pair.Servers[1].SQL("STOP REPLICA SQL_THREAD") // a moment of lag
 	a.write(t, "acknowledged")
 	_, at, err := d.station(t, "north", 1).fence(t.Context(), epoch{number: 2, server: 2}, true, nil)
 	must(t, err)
 	two := d.station(t, "north", 2)
 	_, err = two.promote(t.Context(), 2, true, false) // by a node that does not reach server 1
 	must(t, err)
-	d.pair.Servers[1].SQL("START SLAVE SQL_THREAD")
+	d.pair.Servers[1].SQL("START REPLICA SQL_THREAD")
 	eventually(t, "server 2 passes the row by", func() bool {
 		return covers(d.look(t, "north", 2).at, at)
 	})

@@ -170,7 +170,7 @@ func (p *pair) match(r result) {
 		return
 	}
 	wrote := r.sight.wrote()
-	eye.lost = lacks(wrote, r.sight.id, o.sight.at) || lacks(wrote, r.sight.id, o.sight.feed.received)
+	eye.lost = lacks(wrote, r.sight.origin(), o.sight.at) || lacks(wrote, r.sight.origin(), o.sight.feed.received)
 	eye.matched = true
 }
 

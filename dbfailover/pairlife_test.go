@@ -73,7 +73,11 @@ func TestSemiSyncAndSharedWritersAreReported(t *testing.T) {
 	eventually(t, "the alarm of two applications on one server", func() bool {
 		return strings.Contains(strings.Join(a.c.Status().Alarms, "; "), "one server carries both")
 	})
-	d.pair.Servers[1].SQL("SET GLOBAL rpl_semi_sync_master_enabled=OFF")
+	off := "SET GLOBAL rpl_semi_sync_master_enabled=OFF"
+	if d.flavour == MySQL {
+		off = "SET GLOBAL rpl_semi_sync_source_enabled=OFF"
+	}
+	d.pair.Servers[1].SQL(off)
 	eventually(t, "no rpo=0", func() bool { return !a.c.Status().RPOZero })
 	if s := a.c.Status(); s.App != "north" || s.Node != "a" || s.Servers[Primary].Replication == nil || s.Servers[Primary].Replication.ServerID != 1 {
 		t.Errorf("%+v", s)

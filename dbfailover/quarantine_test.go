@@ -125,7 +125,7 @@ func TestScriptRunAgainKeepsTheFilterInStep(t *testing.T) {
 	one.SQL("SET sql_log_bin=0", "CALL hipaakit.set_quarantine('north', TRUE)")
 	a := d.apps["north"]
 	a.Schemas = []string{"north", "north_new"}
-	script, err := Statements(a, Install{PrimaryID: 1, Monitor: "north_mon@127.0.0.1"})
+	script, err := Statements(a, Install{PrimaryID: 1, Monitor: "north_mon@127.0.0.1", Flavour: d.flavour})
 	must(t, err)
 	one.SQL(script...)
 	if f := filter(); !strings.Contains(f, "new") || strings.Contains(f, "log") {

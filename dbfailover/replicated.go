@@ -16,8 +16,9 @@ type replicated struct {
 	pair     *pair
 	hand     hand
 	canaries [2]station
-	kept     memory      // as it is on disk
-	wrong    [2][]string // what must not be, found after New
+	ends     [2]*endpoint // of the hand
+	kept     memory       // as it is on disk
+	wrong    [2][]string  // what must not be, found after New
 
 	keeping sync.Mutex // held while the file is written
 	again   time.Time  // not before, after a failure; guarded by keeping
@@ -39,6 +40,7 @@ func newReplicated(cfg *Config, times timing, now time.Time) (*replicated, error
 		if err != nil {
 			return nil, err
 		}
+		r.ends[role] = end
 		r.hand.stations[role] = &server{end: end, app: cfg.App}
 		r.canaries[role] = &server{end: end, app: cfg.App}
 	}
@@ -70,7 +72,20 @@ func (r *replicated) inspect(limit time.Duration) error {
 		})
 	}
 	work.Wait()
+	if err := r.mixed(); err != nil {
+		return err
+	}
 	return errors.Join(found[:]...)
+}
+
+// mixed is the error of a pair that is none.
+func (r *replicated) mixed() error {
+	one, knownOne := r.ends[Primary].met.get()
+	two, knownTwo := r.ends[Secondary].met.get()
+	if knownOne && knownTwo && one != two {
+		return fmt.Errorf("dbfailover: the primary is a %v server and the secondary a %v server: both have to be of one flavour", one, two)
+	}
+	return nil
 }
 
 // leave gives up the hand's connections.
@@ -172,6 +187,9 @@ func (c *Connector) inspect(ctx context.Context, role Role, s station) {
 	list, err := s.refusals(limited)
 	if err != nil {
 		return // the checks have it too
+	}
+	if err := c.replicated.mixed(); err != nil {
+		list = append([]string{err.Error()}, list...)
 	}
 	c.mu.Lock()
 	if len(list) > 0 && !slices.Equal(list, c.replicated.wrong[role]) {

@@ -1,7 +1,6 @@
 package dbfailover
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"regexp"
@@ -19,14 +18,21 @@ const controlUser = "hipaakit"
 // InitFile is the text of the server's init-file, one statement a line. The first
 // locks every application's account before anybody can connect: a server that comes
 // back does not know what happened while it was away. The second starts replication
-// after the filters are back in place, so skip-slave-start has to be set beside it.
-const InitFile = "CALL hipaakit.boot();\nSTART SLAVE;\n"
+// after the filters are back in place, so skip-slave-start (MySQL: skip-replica-start)
+// has to be set beside it.
+const InitFile = "CALL hipaakit.boot();\nSTART REPLICA;\n"
 
-//go:embed sql/mariadb.sql
-var mariadbScript string
+// callable returns the procedures that the monitor's account may run.
+func callable(f Flavour) []string {
+	list := []string{"look", "position", "canary", "check", "lock", "fence", "promote", "unfence", "resume", "lift", "abandon"}
+	if f == MySQL {
+		list = append(list, "log")
+	}
+	return list
+}
 
-// callable are the procedures that the monitor's account may run.
-var callable = []string{"look", "position", "canary", "check", "lock", "fence", "promote", "unfence", "resume", "lift"}
+// longestMySQLUser is a column of mysql.user.
+const longestMySQLUser = 32
 
 // between separates statements: procedures hold semicolons.
 const between = "\n//\n"
@@ -38,6 +44,8 @@ type Install struct {
 	PrimaryID uint32
 	// Monitor is the account of the checks as in CREATE USER: mon@10.0.0.%.
 	Monitor string
+	// Flavour is whose servers the script is for. Default MariaDB.
+	Flavour Flavour
 }
 
 // errMonitorFenced: such a monitor would kill its own session in the middle of a fence, and
@@ -46,9 +54,8 @@ var errMonitorFenced = errors.New("dbfailover: the monitor is the application's 
 
 var account = regexp.MustCompile(`^([A-Za-z0-9_.-]{1,80})@([A-Za-z0-9_.:%/-]{1,60})$`)
 
-// Script returns the SQL that an administrator runs on both MariaDB servers (10.5.2
-// or newer) before the first web node starts, as input for the mariadb client. It can
-// be run again. The connector itself creates nothing: a first start on two sides
+// Script returns the SQL that an administrator runs on both servers before the first
+// web node starts, as input for the mariadb or mysql client. It can be run again. The connector itself creates nothing: a first start on two sides
 // would create everything twice, and stop replication both ways.
 func Script(a App, in Install) (string, error) {
 	statements, err := Statements(a, in)
@@ -74,15 +81,21 @@ func Statements(a App, in Install) ([]string, error) {
 	if in.PrimaryID == 0 {
 		return nil, errors.New("dbfailover: Install.PrimaryID is not set: it is the primary's server_id")
 	}
-	parsed, err := template.New("script").Parse(mariadbScript)
+	if in.Flavour != MariaDB && in.Flavour != MySQL {
+		return nil, fmt.Errorf("dbfailover: Install.Flavour is %v: use MariaDB or MySQL", in.Flavour)
+	}
+	if in.Flavour == MySQL && max(len(a.User), len(monitor[1])) > longestMySQLUser {
+		return nil, fmt.Errorf("dbfailover: MySQL's accounts have at most %d characters before the @", longestMySQLUser)
+	}
+	parsed, err := template.New("script").Parse(in.Flavour.script())
 	if err != nil {
 		return nil, fmt.Errorf("dbfailover: script: %w", err)
 	}
 	var text strings.Builder
 	err = parsed.Execute(&text, map[string]any{
 		"App": a.Name, "User": "'" + a.User + "'", "PrimaryID": in.PrimaryID,
-		"Monitor": "'" + monitor[1] + "'@'" + monitor[2] + "'",
-		"Owned":   owned(a), "SchemaList": strings.Join(a.Schemas, ", "), "Callable": callable,
+		"Monitor": "'" + monitor[1] + "'@'" + monitor[2] + "'", "MonitorUser": "'" + monitor[1] + "'",
+		"Owned": owned(a), "SchemaList": strings.Join(a.Schemas, ", "), "Callable": callable(in.Flavour),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dbfailover: script: %w", err)

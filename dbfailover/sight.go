@@ -6,6 +6,7 @@ type sight struct {
 
 	known       bool // the rest was read as well
 	id          uint32
+	uuid        string // MySQL's name for the server in GTIDs
 	at          string // GTID position
 	logged      string // the position of its binary log
 	top         epoch  // the highest row of its own table
@@ -24,8 +25,10 @@ type sight struct {
 // than it has after a restore from an old copy: what it lost comes back from the other
 // server, is skipped because it is its own, and counted, a moment after its start. A log
 // without any of its own, of a server that was set up from the other one, says nothing.
+// MySQL counts only what it has, but counts its own a moment after the other one can have
+// it: there the log is what its threads are committing as well.
 func (s sight) wrote() string {
-	if p, err := parsePosition(s.logged); err == nil && len(p.of(s.id)) == 0 {
+	if written(s.logged, s.origin()) == "" {
 		return s.at
 	}
 	return s.logged
@@ -36,7 +39,7 @@ type feed struct {
 	receiving, applying bool
 	received            string // GTID position of what came in
 	errno               int    // why it stopped applying
-	gated               bool   // it stopped at the start of an epoch, see the gate
+	gated               bool   // it stopped at the start of an epoch, see the gate, or by us
 	// applied: nothing of this application is received and not applied. Another
 	// application's broken replication does not count.
 	applied bool
@@ -45,3 +48,5 @@ type feed struct {
 
 // running reports whether replication works in this direction.
 func (f feed) running() bool { return f.receiving && f.applying }
+
+func (s sight) origin() origin { return origin{id: s.id, uuid: s.uuid} }

@@ -127,7 +127,7 @@ func (s *server) kill(session string) {
 	other := server{end: s.end, app: s.app}
 	defer other.hangUp()
 	if conn, err := other.open(ctx); err == nil {
-		_, _ = ask(ctx, conn, "KILL "+session)
+		_, _ = ask(ctx, conn, "CALL hipaakit.abandon_"+s.app.Name+"("+session+")")
 	}
 }
 
@@ -183,7 +183,8 @@ func (s *server) tail(ctx context.Context, since string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id, err := ask(ctx, conn, "SELECT @@server_id")
+	d := s.end.dialect()
+	id, err := ask(ctx, conn, d.origin)
 	if err != nil || len(id.rows) != 1 {
 		s.hangUp()
 		return "", fmt.Errorf("dbfailover: server id: %w", err)
@@ -192,7 +193,7 @@ func (s *server) tail(ctx context.Context, since string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("dbfailover: server id: %w", err)
 	}
-	found, err := s.trail.find(ctx, conn, uint32(n), since, s.app.Schemas)
+	found, err := s.trail.find(ctx, conn, d, origin{id: uint32(n), uuid: id.rows[0][1]}, since, s.app)
 	if err != nil && !errors.Is(err, errReading) {
 		s.hangUp()
 	}

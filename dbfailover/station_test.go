@@ -86,7 +86,7 @@ func TestScriptOpensNoServer(t *testing.T) {
 	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	one := d.pair.Servers[0]
-	script, err := Statements(d.apps["north"], Install{PrimaryID: 1, Monitor: "north_mon@127.0.0.1"})
+	script, err := Statements(d.apps["north"], Install{PrimaryID: 1, Monitor: "north_mon@127.0.0.1", Flavour: d.flavour})
 	must(t, err)
 	one.SQL(script...)
 	if d.lockedOut(t, "north", 1) {
@@ -110,7 +110,8 @@ func TestScriptOpensNoServer(t *testing.T) {
 func TestFenceKillsOnlyItsOwnAccount(t *testing.T) {
 	t.Parallel()
 	d := newDuo(t, testbed.Options{})
-	d.pair.Servers[0].SQL("SET sql_log_bin=0", "CREATE USER NORTH_APP@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('"+duoPassword+"') REQUIRE SSL")
+	one := d.pair.Servers[0]
+	one.SQL("SET sql_log_bin=0", "CREATE USER NORTH_APP@'127.0.0.1' "+one.Identified(duoPassword)+" REQUIRE SSL")
 	conn, err := past{d.endpoint(t, "north", 1, "", login("NORTH_APP"))}.Connect(t.Context())
 	must(t, err)
 	defer conn.Close()

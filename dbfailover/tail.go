@@ -18,31 +18,31 @@ type trail struct {
 	search
 }
 
-// find describes what the server with this id wrote to the schemas beyond the position
+// find describes what the server with these names wrote to the schemas beyond the position
 // since, and how to look at it; nothing, if it wrote nothing. It is judged by schema:
 // canaries and other applications go on replicating and are no tail. Where the time is
 // not enough, the error is errReading.
-func (t *trail) find(ctx context.Context, conn driverConn, id uint32, since string, schemas []string) (string, error) {
-	from, err := parsePosition(since)
-	if err != nil {
-		return "", err
+func (t *trail) find(ctx context.Context, conn driverConn, d *dialect, who origin, since string, app App) (string, error) {
+	if !covers(since, "") {
+		return "", fmt.Errorf("dbfailover: %q is no position", since)
 	}
 	files, err := binaryLogs(ctx, conn)
 	if err != nil {
 		return "", err
 	}
-	if t.since != from.of(id).String() || !slices.Contains(files, t.at.file) {
-		first, err := startOf(ctx, conn, files, from)
+	query := func(file, pos string, limit int) string { return d.log(app.Name, "BINLOG", file, pos, limit) }
+	if t.since != written(since, who) || !slices.Contains(files, t.at.file) {
+		first, err := startOf(ctx, conn, d, query, files, since)
 		if err != nil {
 			return "", err
 		}
 		*t = trail{
-			since: from.of(id).String(), at: place{file: files[first], pos: "4"},
-			search: search{from: from, id: id, schemas: schemas, found: &finding{}},
+			since: written(since, who), at: place{file: files[first], pos: "4"},
+			search: newSearch(since, who, app.Schemas),
 		}
 	}
 	for stop := allowance(ctx, 0.8); !stop(); {
-		more, err := t.at.advance(ctx, conn, "BINLOG", t.take)
+		more, err := t.at.advance(ctx, conn, query, t.take)
 		if errors.As(err, new(*mysql.MySQLError)) {
 			t.at = place{} // the log is another one by now: from the start
 		}
@@ -53,7 +53,7 @@ func (t *trail) find(ctx context.Context, conn driverConn, id uint32, since stri
 		switch {
 		case more:
 		case next == len(files):
-			return t.found.describe(since), nil
+			return t.found.describe(d, since), nil
 		default:
 			t.at = place{file: files[next], pos: "4"}
 		}
@@ -74,19 +74,19 @@ func binaryLogs(ctx context.Context, conn driverConn) (files []string, err error
 
 // startOf returns the newest file that begins at or before the position: each file's
 // second event lists where the log stood.
-func startOf(ctx context.Context, conn driverConn, files []string, from position) (int, error) {
+func startOf(ctx context.Context, conn driverConn, d *dialect, query func(string, string, int) string, files []string, from string) (int, error) {
 	for i := len(files) - 1; i > 0; i-- {
-		var begins position
-		err := events(ctx, conn, "SHOW BINLOG EVENTS IN '"+files[i]+"' LIMIT 3", func(e event) bool {
-			if e.kind == "Gtid_list" {
-				begins, _ = parsePosition(strings.Trim(e.info, "[]"))
+		listed, begins := false, ""
+		err := events(ctx, conn, query(files[i], "4", 3), func(e event) bool {
+			if e.kind == d.begins {
+				listed, begins = true, strings.Trim(e.info, "[]")
 			}
 			return true
 		})
 		if err != nil {
 			return 0, err
 		}
-		if begins != nil && from.covers(begins) {
+		if listed && covers(from, begins) {
 			return i, nil
 		}
 	}
@@ -100,25 +100,16 @@ type finding struct {
 	file         string
 }
 
-func (f finding) describe(since string) string {
+func (f finding) describe(d *dialect, since string) string {
 	if f.transactions == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d transactions, %s to %s; see them with: mariadb-binlog --base64-output=decode-rows -v --start-position=%s %s",
-		f.transactions, f.first, f.last, orNothing(since), f.file)
-}
-
-func orNothing(position string) string {
-	if position == "" {
-		return "4"
-	}
-	return position
+	return fmt.Sprintf("%d transactions, %s to %s; see them with: %s", f.transactions, f.first, f.last, d.show(since, f.file))
 }
 
 // search walks through the events. Transactions carry their GTID first.
 type search struct {
-	from    position
-	id      uint32
+	beyond  func(name string, e event) bool // a transaction of this server, not in the position
 	schemas []string
 	found   *finding
 
@@ -126,12 +117,29 @@ type search struct {
 	counted bool
 }
 
+// newSearch looks for what this server wrote beyond a position.
+func newSearch(since string, who origin, schemas []string) search {
+	s := search{schemas: schemas, found: &finding{}}
+	if who.uuid != "" {
+		set, _ := parseSet(since)
+		s.beyond = func(name string, _ event) bool {
+			one, err := parseSet(name)
+			return err == nil && len(one.of(who.uuid)) > 0 && !set.covers(one)
+		}
+		return s
+	}
+	from, _ := parsePosition(since)
+	s.beyond = func(name string, e event) bool {
+		g, err := parseGTID(name)
+		return err == nil && e.server == who.id && g.sequence > from[g.domain].sequence
+	}
+	return s
+}
+
 func (s *search) take(e event) {
-	if e.kind == "Gtid" {
+	if name, ok := gtidOf(e); ok {
 		s.current, s.counted = "", false
-		_, name, _ := strings.Cut(e.info, "GTID ")
-		name, _, _ = strings.Cut(name, " ")
-		if g, err := parseGTID(name); err == nil && e.server == s.id && g.sequence > s.from[g.domain].sequence {
+		if s.beyond(name, e) {
 			s.current = name
 		}
 		return

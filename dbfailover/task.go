@@ -267,19 +267,10 @@ func (p *pair) liftQuarantine(owner Role) *task {
 	s, ok := p.view(owner)
 	o, known := p.view(owner.other())
 	if !ok || !known || !s.quarantined || o.tail != "" || o.quarantined || !o.locked ||
-		o.top.number != p.highest.number || lacks(s.at, o.id, o.at) || !covers(s.at, ownPart(o)) {
+		o.top.number != p.highest.number || !covers(s.at, written(o.at, o.origin())) {
 		return nil
 	}
 	return &task{kind: taskLift, to: owner, epoch: p.highest}
-}
-
-// ownPart is how far the server itself has written.
-func ownPart(s sight) string {
-	at, err := parsePosition(s.at)
-	if err != nil {
-		return s.at // covered by nothing
-	}
-	return at.of(s.id).String()
 }
 
 // failbackTo leads home to the primary once nothing speaks against it for a while.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the full test suite needs and this machine lacks: a C compiler (for
 # the race detector), git, Python, MariaDB, haproxy, Chromium and the zstd command from
-# Debian's packages; versitygw, the linters, five Python packages and moto in .tools. Does
-# nothing where all is there.
+# Debian's packages; versitygw, the linters, five Python packages, moto and MySQL's
+# servers in .tools. Does nothing where all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +28,8 @@ if [ ${#packages[@]} -gt 0 ]; then
 	$as_root apt-get update -qq
 	$as_root apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
 fi
+
+scripts/unpack-mysql.sh
 
 # For the decoder in testdata/interop, and for the peers in bench: Django's cache, and
 # what stores objects by boto3.

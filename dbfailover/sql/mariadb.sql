@@ -268,6 +268,11 @@ SELECT CONCAT('the account has the right ', privilege) FROM held
 UNION SELECT CONCAT('the account has the right ', privilege, ' on every schema, another application''s too') FROM held
   WHERE privilege NOT IN ('SUPER', 'CREATE USER', 'READ_ONLY ADMIN', 'SET USER')
 UNION SELECT 'the account owns events' FROM mysql.event WHERE SUBSTRING_INDEX(definer, '@', 1) = {{.User}}
+-- Who calls it goes by the other name in the list of processes meanwhile, where a fence
+-- looks for threads to kill.
+UNION SELECT CONCAT('the routine ', db, '.', name, ' runs in the name of another account: a fence does not see who calls it')
+  FROM mysql.proc JOIN hipaakit.owned ON schema_name = CONVERT(db USING utf8mb4) COLLATE utf8mb4_general_ci
+  WHERE app = '{{.App}}' AND security_type = 'DEFINER' AND SUBSTRING_INDEX(definer, '@', 1) <> {{.User}}
 UNION SELECT CONCAT('its schemas also belong to the application ', o.app) FROM hipaakit.owned o
   JOIN hipaakit.owned mine USING (schema_name) WHERE mine.app = '{{.App}}' AND o.app <> '{{.App}}'
 UNION SELECT CONCAT('its account also belongs to the application ', name) FROM hipaakit.app
@@ -411,6 +416,17 @@ END
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.resume_{{.App}}()
 SQL SECURITY DEFINER
 START SLAVE SQL_THREAD
+//
+-- Ends a call that its web node has given up. The account that made it may not: in a
+-- procedure, a thread goes by the definer's name.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.abandon_{{.App}}(p_id BIGINT UNSIGNED)
+SQL SECURITY DEFINER
+BEGIN
+  DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; -- it ended by itself
+  IF EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = p_id AND USER IN ('hipaakit', {{.MonitorUser}})) THEN
+    KILL HARD CONNECTION p_id;
+  END IF;
+END
 //
 -- Takes over the application's schemas from the other server again, if the epoch is still
 -- p_number: a later one's quarantine holds off another tail.

@@ -95,3 +95,17 @@ func (a account) file(t testing.TB, dir, name string, data []byte) string {
 	a.own(t, path)
 	return path
 }
+
+// ownAll hands over a folder with all that is in it.
+func (s *Server) ownAll(dir string) {
+	s.t.Helper()
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		if err == nil {
+			s.acct.own(s.t, path)
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Fatalf("server %d: %v", s.ID, err)
+	}
+}

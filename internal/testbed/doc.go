@@ -1,5 +1,5 @@
 // Package testbed starts the real servers that tests attack: two MariaDB
-// servers that can be killed, stopped and frozen one by one, an S3 server on a
+// or MySQL servers that can be killed, stopped and frozen one by one, an S3 server on a
 // local disk, and AWS's other services in memory.
 //
 // Everything runs on loopback, behind TLS with certificates made in the test
@@ -9,7 +9,8 @@
 //
 // A program that is missing is a reason to skip on a laptop and a failure where
 // HIPAAKIT_REQUIRE_SERVERS=1 is set: a CI job that lost its servers must not
-// turn green. See [RequireOrSkip].
+// turn green. See [RequireOrSkip]. MySQL's servers, which few distributions have,
+// are required by HIPAAKIT_REQUIRE_MYSQL=1 alone.
 //
 // A child dies with the test process that started it, also when that is killed
 // (Linux: PR_SET_PDEATHSIG), so an aborted run leaves no server behind.

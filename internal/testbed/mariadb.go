@@ -1,86 +1,61 @@
 package testbed
 
 import (
-	"crypto/rand"
-	"crypto/x509"
-	"os"
+	"fmt"
 	"os/exec"
 	"testing"
+	"time"
 )
 
-// Options says what [MariaDBPair] builds. The zero value is two independent,
-// empty servers.
-type Options struct {
-	// Replicated joins the two in asynchronous master-master replication over
-	// verified TLS, with GTIDs, odd and even automatic ids.
-	Replicated bool
-	// SemiSync makes a commit wait until the other server has received it.
-	SemiSync bool
-	// SmallDisk gives server 1 a disk that [Server.FillDisk] fills. It takes root.
-	SmallDisk bool
+// mariaDB is the engine of MariaDB servers.
+type mariaDB struct{ program string }
+
+func (m mariaDB) command(config string) *exec.Cmd {
+	return exec.Command(m.program, "--defaults-file="+config)
 }
 
-// Pair is two running MariaDB servers that share a certificate authority and an
-// application account. The servers are stopped and removed with the test.
-type Pair struct {
-	// CA trusts both servers' certificates and nothing else.
-	CA *x509.CertPool
-	// Authority issued them; use it for client certificates and for wrong ones.
-	Authority *CA
-	// User and Password log in from 127.0.0.1 over TLS only, with all rights on
-	// Database and none elsewhere.
-	User, Password, Database string
-	// Servers[0] has the id 1, its certificate the names db1.test, localhost and
-	// 127.0.0.1; Servers[1] the id 2 and db2.test.
-	Servers [2]*Server
-	// Feeds[i] is what Servers[i] follows the other one through, when replicated.
-	Feeds [2]*Proxy
+func (mariaDB) config(dir, port string, id int) string { return configText(dir, port, id) }
 
-	feed         [2]string
-	replPassword string
+func (m mariaDB) found(s *Server, p *Pair) {
+	s.t.Helper()
+	s.bootstrap(m.program, m.accounts(p))
+	s.Start()
 }
 
-// MariaDBPair starts two servers (about a second; two with replication). Where
-// mariadbd is not installed it ends the test through [RequireOrSkip].
-func MariaDBPair(t testing.TB, o Options) *Pair {
-	t.Helper()
-	program := findMariaDB(t)
-	acct := ordinaryAccount(t)
-	ca := NewCA(t)
-	p := &Pair{
-		CA: ca.Pool(), Authority: ca,
-		User: "app", Password: rand.Text(), Database: "app",
-		replPassword: rand.Text(),
-	}
-	base := acct.folder(t)
-	for i := range p.Servers {
-		p.Servers[i] = newServer(t, program, acct, ca, base, i+1)
-	}
-	if o.SmallDisk {
-		p.Servers[0].smallDisk()
-	}
-	for _, s := range p.Servers {
-		s.bootstrap(p.accounts())
-		s.Start()
-	}
-	if o.Replicated {
-		for i, s := range p.Servers {
-			p.Feeds[1-i] = NewProxy(t, s.Addr)
-			p.feed[1-i] = p.Feeds[1-i].Addr
-		}
-		p.replicate()
-	}
-	if o.SemiSync {
-		p.semiSync()
-	}
-	return p
+// identified: the default mysql_native_password needs SHA-1, which
+// GODEBUG=fips140=only forbids.
+func (mariaDB) identified(password string) string {
+	return "IDENTIFIED VIA ed25519 USING PASSWORD('" + password + "')"
 }
+
+func (mariaDB) follow(port, password, ca string) []string {
+	return []string{fmt.Sprintf(`CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%s,
+		MASTER_USER='repl', MASTER_PASSWORD='%s', MASTER_USE_GTID=slave_pos,
+		MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1,
+		MASTER_SSL=1, MASTER_SSL_CA='%s', MASTER_SSL_VERIFY_SERVER_CERT=1`, port, password, ca), startReplication}
+}
+
+func (mariaDB) semiSync() (lines, statements []string) {
+	return []string{"rpl-semi-sync-master-enabled=ON", "rpl-semi-sync-slave-enabled=ON", "rpl-semi-sync-master-wait-no-slave=OFF"},
+		[]string{"SET GLOBAL rpl_semi_sync_slave_enabled=ON, GLOBAL rpl_semi_sync_master_enabled=ON, " +
+			"GLOBAL rpl_semi_sync_master_wait_no_slave=OFF", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"}
+}
+
+func (mariaDB) status() (query string, rename func(string) string) {
+	return "SHOW SLAVE STATUS", func(column string) string { return column }
+}
+
+func (mariaDB) position() string       { return "SELECT @@gtid_binlog_pos" }
+func (mariaDB) wait() string           { return "SELECT MASTER_GTID_WAIT(?, ?)" }
+func (mariaDB) newCertificate() string { return "FLUSH SSL" }
+func (mariaDB) expiry() time.Duration  { return -time.Minute }
+func (mariaDB) smallDisk() (mib int)   { return 192 }
 
 // accounts is run once, while the server is bootstrapped: nothing of it is in a
 // binary log, so accounts belong to one server and replication starts from two
 // empty logs. No account is left that can log in over TCP without a password; the
 // system scripts make a bare root for every loopback address.
-func (p *Pair) accounts() []string {
+func (mariaDB) accounts(p *Pair) []string {
 	return []string{
 		"DELETE FROM mysql.global_priv WHERE User='root' AND Host<>'localhost'",
 		"FLUSH PRIVILEGES", // bootstrap mode knows no accounts before this
@@ -92,24 +67,14 @@ func (p *Pair) accounts() []string {
 	}
 }
 
-func findMariaDB(t testing.TB) string {
+func findMariaDB(t testing.TB) engine {
 	t.Helper()
 	// Debian keeps it in /usr/sbin, which is not in an ordinary user's PATH.
 	for _, name := range []string{"mariadbd", "/usr/sbin/mariadbd", "/usr/libexec/mariadbd"} {
 		if path, err := exec.LookPath(name); err == nil {
-			return path
+			return mariaDB{path}
 		}
 	}
 	RequireOrSkip(t, "mariadbd (Debian package mariadb-server)")
-	return ""
-}
-
-// readTail returns the end of a server's own log for a failure message.
-func readTail(path string) string {
-	const keep = 2000
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "(no log: " + err.Error() + ")"
-	}
-	return string(data[max(0, len(data)-keep):])
+	return nil
 }

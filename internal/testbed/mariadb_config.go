@@ -58,7 +58,7 @@ max-connections=300
 // bootstrap fills an empty data folder: mariadbd reads the system tables' SQL and
 // then extra on its standard input. This is what mariadb-install-db does, without the shell
 // and without the help texts, in 0.3 s instead of 2.
-func (s *Server) bootstrap(extra []string) {
+func (s *Server) bootstrap(program string, extra []string) {
 	s.t.Helper()
 	script, err := systemTables()
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Server) bootstrap(extra []string) {
 	// A statement ends at the end of its line in bootstrap mode.
 	script += strings.Join(extra, ";\n") + ";\n"
 	var out bytes.Buffer
-	cmd := exec.Command(s.program,
+	cmd := exec.Command(program,
 		"--no-defaults", "--bootstrap", "--log-warnings=0", "--enforce-storage-engine=",
 		"--datadir="+filepath.Join(s.dir, "data"), "--tmpdir="+filepath.Join(s.dir, "tmp"),
 		"--plugin-load-add=auth_ed25519", "--max-allowed-packet=8M", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M")

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -11,7 +12,7 @@ import (
 func (s *Server) smallDisk() {
 	s.t.Helper()
 	data := filepath.Join(s.dir, "data")
-	if err := syscall.Mount("tmpfs", data, "tmpfs", 0, "size=192m,mode=0777"); err != nil {
+	if err := syscall.Mount("tmpfs", data, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0777", s.engine.smallDisk())); err != nil {
 		RequireOrSkip(s.t, "the right to mount a small file system (root): "+err.Error())
 		return
 	}

@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// startReplication is what a replicated server's init-file says at first. It is the
-// init-file's business because the server would otherwise begin to apply before it
-// has read the file, and with it the filters (MariaDB 10.11, read in its log).
-const startReplication = "START SLAVE;\n"
+// startReplication is what a replicated server's init-file says at first, in words that
+// both kinds know. It is the init-file's business because the server would otherwise
+// begin to apply before it has read the file, and with it the filters (MariaDB 10.11,
+// read in its log).
+const startReplication = "START REPLICA"
 
 // BootWith replaces what the server runs at every start, one statement a line,
 // before it accepts connections.
@@ -33,9 +34,9 @@ func (s *Server) Configure(lines ...string) {
 // server that is promoted because the other one died would wait for that.
 func (p *Pair) semiSync() {
 	for _, s := range p.Servers {
-		s.Configure("rpl-semi-sync-master-enabled=ON", "rpl-semi-sync-slave-enabled=ON", "rpl-semi-sync-master-wait-no-slave=OFF")
-		s.SQL("SET GLOBAL rpl_semi_sync_slave_enabled=ON, GLOBAL rpl_semi_sync_master_enabled=ON, "+
-			"GLOBAL rpl_semi_sync_master_wait_no_slave=OFF", "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD")
+		lines, statements := s.engine.semiSync()
+		s.Configure(lines...)
+		s.SQL(statements...)
 	}
 	for _, s := range p.Servers {
 		s.awaitReplication()

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -14,7 +13,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// Server is one MariaDB server of a [Pair]. Its methods fail the test that
+// Server is one server of a [Pair]. Its methods fail the test that
 // created the pair, so they belong to that test's goroutine.
 type Server struct {
 	// Addr is host:port, the same before and after a restart.
@@ -24,24 +23,24 @@ type Server struct {
 	// ID is the server's number, 1 or 2.
 	ID int
 
-	t       testing.TB
-	program string
-	acct    account
-	ca      *CA
-	dir     string
-	config  string
-	proc    *process
-	root    *sql.DB
+	t      testing.TB
+	engine engine
+	acct   account
+	ca     *CA
+	dir    string
+	config string
+	proc   *process
+	root   *sql.DB
 }
 
-func newServer(t testing.TB, program string, acct account, ca *CA, base string, id int) *Server {
+func newServer(t testing.TB, engine engine, acct account, ca *CA, base string, id int) *Server {
 	t.Helper()
 	port := freePort(t)
 	s := &Server{
 		Addr: net.JoinHostPort("127.0.0.1", port),
 		Name: fmt.Sprintf("db%d.test", id),
 		ID:   id,
-		t:    t, program: program, acct: acct, ca: ca,
+		t:    t, engine: engine, acct: acct, ca: ca,
 		dir: acct.sub(t, base, strconv.Itoa(id)),
 	}
 	leaf := ca.Leaf(t, s.Name, "localhost", "127.0.0.1")
@@ -51,7 +50,7 @@ func newServer(t testing.TB, program string, acct account, ca *CA, base string, 
 	acct.file(t, s.dir, "cert.pem", leaf.CertPEM)
 	acct.file(t, s.dir, "key.pem", leaf.KeyPEM)
 	s.BootWith("DO 1;\n")
-	s.config = acct.file(t, s.dir, "my.cnf", []byte(configText(s.dir, port, id)))
+	s.config = acct.file(t, s.dir, "my.cnf", []byte(engine.config(s.dir, port, id)))
 	s.root = s.rootDB()
 	t.Cleanup(func() {
 		_ = s.root.Close()
@@ -62,7 +61,7 @@ func newServer(t testing.TB, program string, acct account, ca *CA, base string, 
 	return s
 }
 
-// rootDB talks through the Unix socket, which MariaDB counts as secure
+// rootDB talks through the Unix socket, which counts as secure
 // transport. It keeps no idle connection: each use must see the server as it is.
 func (s *Server) rootDB() *sql.DB {
 	cfg := mysql.NewConfig()
@@ -84,7 +83,7 @@ func (s *Server) Start() {
 	if s.proc != nil && !s.proc.gone() {
 		s.t.Fatalf("server %d is running already", s.ID)
 	}
-	cmd := exec.Command(s.program, "--defaults-file="+s.config)
+	cmd := s.engine.command(s.config)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.acct.credential()}
 	proc, err := launch(cmd)
 	if err != nil {

@@ -4,13 +4,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
-// Expire replaces the server's certificate by one that ended a minute ago. Sessions
+// Expire replaces the server's certificate by one that has ended when it returns. Sessions
 // that are open stay.
 func (s *Server) Expire() {
 	s.t.Helper()
-	s.show(s.ca.ExpiredLeaf(s.t, s.Name, "localhost", "127.0.0.1"))
+	end := time.Now().Add(s.engine.expiry())
+	leaf := s.ca.leaf(s.t, end, []string{s.Name, "localhost", "127.0.0.1"})
+	s.show(leaf)
+	time.Sleep(time.Until(end.Add(time.Second))) // certificates count in seconds
 }
 
 // Renew takes back [Server.Expire].
@@ -23,7 +27,7 @@ func (s *Server) show(leaf *Leaf) {
 	s.t.Helper()
 	s.acct.file(s.t, s.dir, "cert.pem", leaf.CertPEM)
 	s.acct.file(s.t, s.dir, "key.pem", leaf.KeyPEM)
-	s.SQL("FLUSH SSL")
+	s.SQL(s.engine.newCertificate())
 }
 
 // Backup copies the data of a server that is not running, and returns where to.
@@ -47,10 +51,11 @@ func (s *Server) Restore(from string) {
 	s.copy(from, data)
 }
 
-// copy keeps owners, which os.CopyFS does not.
+// copy keeps owners, which os.CopyFS does not, and leaves no holes: on a disk that is full
+// a server could not fill them, though it had reserved the room.
 func (s *Server) copy(from, to string) {
 	s.t.Helper()
-	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+	if out, err := exec.Command("cp", "-a", "--sparse=never", from, to).CombinedOutput(); err != nil {
 		s.t.Fatalf("server %d: copy: %v: %s", s.ID, err, out)
 	}
 }

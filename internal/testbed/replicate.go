@@ -17,13 +17,8 @@ func (p *Pair) replicate() {
 		if err != nil {
 			s.t.Fatalf("server %d: %v", s.ID, err)
 		}
-		s.SQL(fmt.Sprintf(`CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%s,
-			MASTER_USER='repl', MASTER_PASSWORD='%s', MASTER_USE_GTID=slave_pos,
-			MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=1,
-			MASTER_SSL=1, MASTER_SSL_CA='%s', MASTER_SSL_VERIFY_SERVER_CERT=1`,
-			port, p.replPassword, filepath.Join(s.dir, "ca.pem")),
-			"START SLAVE")
-		s.BootWith(startReplication)
+		s.SQL(s.engine.follow(port, p.replPassword, filepath.Join(s.dir, "ca.pem"))...)
+		s.BootWith(startReplication + ";\n")
 	}
 	for _, s := range p.Servers {
 		s.awaitReplication()
@@ -53,20 +48,21 @@ func (s *Server) awaitReplication() {
 func (s *Server) AwaitCaughtUp(other *Server) {
 	s.t.Helper()
 	var position string
-	if err := other.root.QueryRow("SELECT @@gtid_binlog_pos").Scan(&position); err != nil {
+	if err := other.root.QueryRow(other.engine.position()).Scan(&position); err != nil {
 		s.t.Fatalf("server %d: binlog position: %v", other.ID, err)
 	}
 	var timedOut int
-	err := s.root.QueryRow("SELECT MASTER_GTID_WAIT(?, ?)", position, int(patience/time.Second)).Scan(&timedOut)
+	err := s.root.QueryRow(s.engine.wait(), position, int(patience/time.Second)).Scan(&timedOut)
 	if err != nil || timedOut != 0 {
 		s.t.Fatalf("server %d did not reach %q (answer %d): %v", s.ID, position, timedOut, err)
 	}
 }
 
-// Replication returns the columns of SHOW SLAVE STATUS, none where the server
-// follows nobody.
+// Replication returns the columns of SHOW SLAVE STATUS, by MariaDB's names, none where
+// the server follows nobody.
 func (s *Server) Replication() (map[string]string, error) {
-	rows, err := s.root.Query("SHOW SLAVE STATUS")
+	query, rename := s.engine.status()
+	rows, err := s.root.Query(query)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +81,7 @@ func (s *Server) Replication() (map[string]string, error) {
 	}
 	status := make(map[string]string, len(names))
 	for i, name := range names {
-		status[name] = values[i].String
+		status[rename(name)] = values[i].String
 	}
 	return status, rows.Err()
 }
