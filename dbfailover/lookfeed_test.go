@@ -99,7 +99,7 @@ func TestWhatWasReceivedAndNotApplied(t *testing.T) {
 			conn.fails["SHOW RELAYLOG"] = c.fails
 		}
 		l := &looker{app: "north", node: "n", schemas: []string{"north"}}
-		f, err := l.follow(t.Context(), conn, c.writer)
+		f, err := l.follow(t.Context(), conn, c.writer, "")
 		if err != nil || f.applied != c.applied || f.gated != c.gated || !f.receiving || f.lag != 3 || f.received != "1-1-20,2-2-5" {
 			t.Errorf("%s: %+v, %v", what, f, err)
 		}
@@ -119,7 +119,7 @@ func TestRelayLogIsNotReadTwice(t *testing.T) {
 	l := &looker{app: "north", node: "n", schemas: []string{"north"}}
 	applied := func() bool {
 		t.Helper()
-		f, err := l.follow(t.Context(), conn, false)
+		f, err := l.follow(t.Context(), conn, false, "")
 		must(t, err)
 		return f.applied
 	}
@@ -152,12 +152,12 @@ func TestRelayLogThatWasReplacedIsReadFromItsStart(t *testing.T) {
 	conn := &scripted{fails: map[string]error{second: refusal(1220)}, answers: map[string][][]string{
 		"SHOW ALL SLAVES STATUS": status("No", "1-1-18,2-2-5", "1062", "", "400"), first: relayed(south, rotate)}}
 	l := &looker{app: "north", node: "n", schemas: []string{"north"}}
-	if f, err := l.follow(t.Context(), conn, false); err != nil || f.applied {
+	if f, err := l.follow(t.Context(), conn, false, ""); err != nil || f.applied {
 		t.Fatalf("%+v, %v", f, err)
 	}
 	conn.fails = nil
 	conn.answers[first], conn.answers[second] = relayed(north), relayed(south)
-	if f, err := l.follow(t.Context(), conn, false); err != nil || f.applied {
+	if f, err := l.follow(t.Context(), conn, false, ""); err != nil || f.applied {
 		t.Errorf("north's row in the new log's first file is passed over: %+v, %v", f, err)
 	}
 }
