@@ -55,8 +55,9 @@ var errMonitorFenced = errors.New("dbfailover: the monitor is the application's 
 var account = regexp.MustCompile(`^([A-Za-z0-9_.-]{1,80})@([A-Za-z0-9_.:%/-]{1,60})$`)
 
 // Script returns the SQL that an administrator runs on both servers before the first
-// web node starts, as input for the mariadb or mysql client. It can be run again. The connector itself creates nothing: a first start on two sides
-// would create everything twice, and stop replication both ways.
+// web node starts, as input for the mariadb or mysql client. It can be run again. The
+// connector itself creates nothing: a first start on two sides would create everything
+// twice, and stop replication both ways.
 func Script(a App, in Install) (string, error) {
 	statements, err := Statements(a, in)
 	if err != nil {
@@ -95,12 +96,21 @@ func Statements(a App, in Install) ([]string, error) {
 	err = parsed.Execute(&text, map[string]any{
 		"App": a.Name, "User": "'" + a.User + "'", "PrimaryID": in.PrimaryID,
 		"Monitor": "'" + monitor[1] + "'@'" + monitor[2] + "'", "MonitorUser": "'" + monitor[1] + "'",
-		"Owned": owned(a), "SchemaList": strings.Join(a.Schemas, ", "), "Callable": callable(in.Flavour),
+		"Owned": owned(a), "SchemaList": strings.Join(a.Schemas, ", "), "Wild": wild(a.Schemas),
+		"Callable": callable(in.Flavour),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dbfailover: script: %w", err)
 	}
 	return strings.Split(strings.TrimSpace(text.String()), between), nil
+}
+
+// wild returns schemas as GRANT reads them: its _ and % stand for others.
+func wild(schemas []string) (patterns []string) {
+	for _, s := range schemas {
+		patterns = append(patterns, strings.ReplaceAll(s, "_", `\_`))
+	}
+	return patterns
 }
 
 // owned returns the rows of hipaakit.owned. In a wild pattern _ and % stand for

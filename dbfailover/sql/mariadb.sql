@@ -246,6 +246,10 @@ BEGIN
   REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, p_node, p_beat);
 END
 //
+-- To see the application's triggers takes this right.
+{{range .Wild}}GRANT TRIGGER ON `{{.}}`.* TO hipaakit@localhost
+//
+{{end -}}
 -- What a web node refuses to work with, one row each. Rights count through roles as well.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.check_{{.App}}()
 SQL SECURITY DEFINER
@@ -273,6 +277,9 @@ UNION SELECT 'the account owns events' FROM mysql.event WHERE SUBSTRING_INDEX(de
 UNION SELECT CONCAT('the routine ', db, '.', name, ' runs in the name of another account: a fence does not see who calls it')
   FROM mysql.proc JOIN hipaakit.owned ON schema_name = CONVERT(db USING utf8mb4) COLLATE utf8mb4_general_ci
   WHERE app = '{{.App}}' AND security_type = 'DEFINER' AND SUBSTRING_INDEX(definer, '@', 1) <> {{.User}}
+UNION SELECT CONCAT('the trigger ', TRIGGER_SCHEMA, '.', TRIGGER_NAME, ' runs in the name of another account: a fence does not see who fires it')
+  FROM information_schema.TRIGGERS JOIN hipaakit.owned ON schema_name = CONVERT(TRIGGER_SCHEMA USING utf8mb4) COLLATE utf8mb4_general_ci
+  WHERE app = '{{.App}}' AND SUBSTRING_INDEX(DEFINER, '@', 1) <> {{.User}}
 UNION SELECT CONCAT('its schemas also belong to the application ', o.app) FROM hipaakit.owned o
   JOIN hipaakit.owned mine USING (schema_name) WHERE mine.app = '{{.App}}' AND o.app <> '{{.App}}'
 UNION SELECT CONCAT('its account also belongs to the application ', name) FROM hipaakit.app
