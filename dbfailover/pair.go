@@ -108,8 +108,10 @@ func (p *pair) learn(r result) {
 		eye.resumed = 0
 	}
 	// Another node's fence worked where this one's did not, and nobody asks again.
-	if s.locked && s.top.number >= p.highest.number {
-		eye.defied = 0
+	if _, ok := p.view(r.role); ok && s.locked {
+		if t := p.fenceLower(); t == nil || t.to != r.role {
+			eye.defied = 0
+		}
 	}
 	p.witness.look(p, r)
 }

@@ -435,6 +435,33 @@ func TestNoCanaryBeforeTheComparison(t *testing.T) {
 	if p.now = p.now.Add(time.Second); p.sings(Primary) {
 		t.Error("it may be another one when it comes back")
 	}
+	// It comes back, and its look overlaps with one at the other.
+	overlap := func(p *panel, r Role, change ...func(*sight)) {
+		began := p.now.Add(time.Millisecond)
+		p.see(r.other())
+		s := sight{known: true, id: uint32(r) + 1, at: "1-1-10,2-2-10", top: epoch{1, 1, ""}, locked: r == Secondary, feed: feed{received: "1-1-10,2-2-10", applied: true}}
+		for _, f := range change {
+			f(&s)
+		}
+		p.number++
+		p.observe(result{role: r, health: HealthOK, number: p.number, began: began, ended: p.now.Add(2 * time.Millisecond), sight: s})
+	}
+	if overlap(p, Primary); p.sings(Primary) {
+		t.Error("it has not been compared in this life")
+	}
+	// Nor is it opened, or promoted, however long all looks overlap.
+	p = newPanel(t, memory{})
+	for range 20 {
+		overlap(p, Primary, isLocked)
+		if task, _ := p.next(p.now.Add(5 * time.Millisecond)); task != nil {
+			t.Fatalf("%+v", task)
+		}
+	}
+	p = newPanel(t, memory{})
+	if overlap(p, Secondary); !strings.Contains(p.unfit(Secondary, p.now), "not compared") {
+		t.Error("fit to be promoted: " + p.unfit(Secondary, p.now))
+	}
+	p = newPanel(t, memory{})
 	for range p.timing.fall {
 		p.check(Secondary, HealthDead, sight{})
 	}

@@ -225,6 +225,13 @@ func TestEpochIsCertainForWhoSawIt(t *testing.T) {
 	if task := alone(p); task != nil {
 		t.Errorf("by a node that has seen nothing: %+v", task)
 	}
+	wish, err := p.order(Primary, true, p.now)
+	must(t, err)
+	p.next(p.now)
+	p.finish(wish, outcome{epoch: epoch{2, 1, "1-1-11"}, ended: p.now.Add(time.Millisecond)})
+	if task := alone(p, in(2, 1, "1-1-11")); task == nil || task.kind != taskUnlock {
+		t.Errorf("in an epoch that it has begun itself: %+v", task)
+	}
 	// Its own row is a lower one, or it says that the epoch is another's.
 	p = newPanel(t, memory{highest: epoch{2, 1, "1-1-20"}, ids: [2]uint32{1, 2}})
 	if task := alone(p); task != nil {

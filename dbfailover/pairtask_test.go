@@ -60,9 +60,9 @@ func TestQuarantineIsLiftedWhenNothingCanBeMixedInAnyMore(t *testing.T) {
 		"it has not heard of the epoch (the same)": func(old, _ *sight) { old.top = epoch{1, 1, ""} },
 	} {
 		var o, w sight
-		task := newPanel(t, memory{}).rounds(20,
-			func(s *sight) { old(s); change(s, &w) }, func(s *sight) { writer(s); change(&o, s) })
-		if task != nil && task.kind == taskLift {
+		p := newPanel(t, memory{})
+		task := p.rounds(20, func(s *sight) { old(s); change(s, &w) }, func(s *sight) { writer(s); change(&o, s) })
+		if task != nil && task.kind == taskLift || p.liftQuarantine(Secondary) != nil {
 			t.Errorf("%s: lifted", what)
 		}
 	}
@@ -78,10 +78,11 @@ func TestTasksAreDoneInTheirOrder(t *testing.T) {
 	if task, _ := p.next(p.now); task != nil {
 		t.Errorf("the hand has one already, and %+v", task)
 	}
-	p.finish(p.task, outcome{err: errThreads, reached: true, ended: p.now})
+	failed := p.now
+	p.finish(p.task, outcome{err: errThreads, reached: true, ended: failed})
 	p.see(Primary, old)
 	p.see(Secondary, writer)
-	p.now = p.cool.Add(-time.Millisecond)
+	p.now = failed.Add(p.timing.cool - time.Millisecond)
 	if task, _ := p.next(p.now); task != nil {
 		t.Errorf("in the pause after a failure: %+v", task)
 	}
@@ -175,6 +176,9 @@ func TestServerTakesUpItsEpochOnceItIsThere(t *testing.T) {
 	if task := p.rounds(3, fenced, there); task == nil || task.kind != taskOpen || task.to != Secondary || task.epoch != (epoch{2, 2, "1-1-20"}) {
 		t.Errorf("%+v", task)
 	}
+	if task := newPanel(t, memory{}).rounds(20, fenced, all(there, func(s *sight) { s.tail = "3 transactions" })); task != nil && task.kind == taskOpen {
+		t.Errorf("with writes of its own: %+v", task)
+	}
 	// It is not there for long: the one that was fenced for it goes on.
 	p = newPanel(t, memory{})
 	begin := p.now
@@ -208,10 +212,9 @@ func TestGateIsPassedOrOutdone(t *testing.T) {
 	for range fruitless {
 		resume()
 	}
-	for what, c := range map[string][2]func(*sight){"the writer is locked": {isLocked, gated}} {
-		if task := p.rounds(1, c[0], c[1]); task != nil && task.kind == taskFence {
-			t.Errorf("%s: %+v", what, task)
-		}
+	p.now = p.now.Add(p.timing.cool)
+	if task := p.rounds(1, isLocked, gated); task != nil {
+		t.Errorf("the writer is locked: %+v", task)
 	}
 	p.rounds(2, nothing, nothing) // it goes on, and stops again
 	for range fruitless {
@@ -233,6 +236,29 @@ func TestGateIsPassedOrOutdone(t *testing.T) {
 	p.finish(p.task, outcome{epoch: epoch{2, 1, "1-1-10,2-2-10"}, ended: p.now})
 	if task := p.rounds(20, in(2, 1, "1-1-10,2-2-10"), all(gated, in(2, 1, "1-1-10,2-2-10"))); task == nil || task.kind != taskResume {
 		t.Errorf("%+v, want it resumed", task)
+	}
+	// The writer stands at the other one's gate, which has no epoch: the other one is told of
+	// the next, and has to be there for that.
+	p = serving(t)
+	for range fruitless {
+		if task := p.rounds(20, gated, nothing); task == nil || task.kind != taskResume || task.to != Primary {
+			t.Fatalf("%+v", task)
+		}
+		p.finish(p.task, outcome{reached: true, ended: p.now})
+	}
+	p.now = p.now.Add(p.timing.cool)
+	p.see(Primary, gated)
+	p.dead(Secondary)
+	if task, _ := p.next(p.now); task != nil {
+		t.Errorf("the other one is dead: %+v", task)
+	}
+	if task := p.rounds(20, gated, nothing); task == nil || task.kind != taskFence || task.to != Secondary {
+		t.Fatalf("%+v", task)
+	}
+	p.finish(p.task, outcome{reached: true, ended: p.now})
+	second := in(2, 1, "1-1-10,2-2-10")
+	if task := p.rounds(20, all(gated, second), second); task == nil || task.kind != taskResume || task.to != Primary {
+		t.Errorf("%+v, want it resumed, as often as before", task)
 	}
 	// One that has not been told yet is told first; the owner of an epoch that it has not
 	// reached stays where it is.
@@ -269,6 +295,7 @@ func TestWhenSyncedGoesHomeAfterAWhileInStep(t *testing.T) {
 		"the secondary does not apply":    {nothing, func(s *sight) { s.feed.applying = false }},
 		"the primary is in quarantine":    {func(s *sight) { s.quarantined = true }, nothing},
 		"the secondary is in quarantine":  {nothing, func(s *sight) { s.quarantined = true }},
+		"the same, and not to be lifted":  {func(s *sight) { s.at = "1-1-12,2-2-15" }, func(s *sight) { s.quarantined = true }},
 		"the primary is tainted":          {func(s *sight) { s.tail = "3 transactions" }, nothing},
 		"the primary lacks the position":  {func(s *sight) { s.at = "1-1-10,2-2-10" }, nothing},
 		"the secondary is locked":         {nothing, isLocked},
@@ -287,6 +314,13 @@ func TestWhenSyncedGoesHomeAfterAWhileInStep(t *testing.T) {
 				p.finish(task, outcome{reached: true, ended: p.now})
 			}
 		}
+	}
+	// What is known of them is not enough in doubt.
+	p = begin(WhenSynced)
+	p.rounds(stable(p), away, writer)
+	p.state = StateDown
+	if task := p.failbackTo(Secondary, p.now.Add(time.Second)); task != nil || !p.stable.IsZero() {
+		t.Errorf("%+v", task)
 	}
 	p = begin(Manual)
 	if task := p.rounds(2*stable(p), away, writer); task != nil {

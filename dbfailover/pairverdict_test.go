@@ -237,10 +237,13 @@ func TestWhatSpeaksAgainstAServer(t *testing.T) {
 		whyNotApplied:   {epoch{2, 1, "1-1-5"}, func(s *sight) { s.feed.applied = false }},
 		whyTwins:        {epoch{2, 1, "1-1-5"}, func(s *sight) { s.id, s.at = 1, "1-1-10,2-2-10" }},
 		"no good check": {epoch{2, 1, "1-1-5"}, func(s *sight) { s.known = false }},
+		"read-only":     {epoch{2, 1, "1-1-5"}, func(s *sight) { s.readOnly = true }},
+		"not been told": {epoch{3, 1, "1-1-5"}, nothing},
 	} {
 		p := serving(t)
 		p.see(Secondary, c.change)
 		p.highest = c.highest
+		p.servers[Secondary].sight.top = epoch{2, 1, c.highest.gtid}
 		if why := p.unfit(Secondary, p.now); !strings.Contains(why, want) || want == "" && why != "" {
 			t.Errorf("%q, want %q", why, want)
 		}
