@@ -11,6 +11,7 @@ func diskFull(t *testing.T, s *scene) {
 	s.strike(s.pair.Servers[0].FillDisk)
 	s.good(t, 2, "disk full")
 	s.pair.Servers[0].FreeDisk()
+	s.pair.Servers[0].Revive()
 	s.fenced(t)
 }
 

@@ -247,7 +247,8 @@ func TestKilledPrimaryIsReplacedAndReturnsFenced(t *testing.T) {
 			}
 			eventually(t, "the quarantine is lifted", func() bool { return !d.look(t, "north", 2).quarantined })
 			a.well(t, StateSecondary, 2)
-			must(t, a.c.Switch(t.Context(), Primary))
+			// It may not have applied the epoch's first event yet.
+			eventually(t, "the way home is free", func() bool { return a.c.Switch(t.Context(), Primary) == nil })
 			b.reaches(t, StatePrimary, 3)
 			if id := b.write(t, "home"); id != 1 {
 				t.Errorf("written to server %d", id)

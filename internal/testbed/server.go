@@ -95,6 +95,15 @@ func (s *Server) Start() {
 	}
 }
 
+// Revive starts the server if it has given up by itself, as MySQL does where its binary
+// log cannot be written (binlog_error_action=ABORT_SERVER).
+func (s *Server) Revive() {
+	s.t.Helper()
+	if s.proc.gone() {
+		s.Start()
+	}
+}
+
 // Kill ends the server as a crash would (SIGKILL) and waits until it is gone.
 func (s *Server) Kill() { s.t.Helper(); s.proc.end(s.t, syscall.SIGKILL) }
 
