@@ -1,10 +1,12 @@
 package dbfailover
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -68,5 +70,30 @@ func TestWhatRunTxSaysOfAnErrorOfTheApplication(t *testing.T) {
 		if c.want == ErrCommitUnknown && repeatable(got) {
 			t.Errorf("%v would be repeated", got)
 		}
+	}
+}
+
+// fn returns the driver's error of rows that broke off; the ROLLBACK tells that a CALL came
+// before it.
+func TestRunTxAsksTheRollbackWhatItMayRepeat(t *testing.T) {
+	for statement, unknown := range map[string]bool{"CALL pay()": true, "INSERT INTO note VALUES (1)": false} {
+		inBubble(t, Fast, func(t *testing.T, r *rig) {
+			r.start(t)
+			calls := 0
+			err := RunTx(t.Context(), r.db, nil, func(ctx context.Context, tx *sql.Tx) error {
+				if calls++; calls > 1 {
+					return nil
+				}
+				if _, err := tx.ExecContext(ctx, statement); err != nil {
+					return err
+				}
+				r.servers[0].kill()
+				synctest.Wait()
+				return mysql.ErrInvalidConn
+			})
+			if errors.Is(err, ErrCommitUnknown) != unknown || (calls == 1) != unknown {
+				t.Errorf("%s: %d calls, %v", statement, calls, err)
+			}
+		})
 	}
 }
