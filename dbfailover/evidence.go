@@ -19,6 +19,7 @@ const (
 	errServerShutdown     = 1053
 	errAccessDenied       = 1045
 	errGate               = 1644 // SIGNAL, see the script
+	errAppliersFollow     = 3030 // MySQL: an applier stopped because one before it did, at the gate for instance
 	errAccountLocked      = 4151 // MariaDB
 	errAccountLockedMySQL = 3118
 	errDuringCommit       = 1180

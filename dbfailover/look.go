@@ -83,7 +83,7 @@ func (l *looker) follow(ctx context.Context, conn driverConn, writer bool, compl
 		received: table.get(d.received), lag: -1,
 	}
 	f.errno, _ = strconv.Atoi(table.get("Last_SQL_Errno"))
-	f.gated = f.errno == errGate && strings.Contains(table.get("Last_SQL_Error")+complaint, "gate VALUES ('"+l.app+"'") ||
+	f.gated = (f.errno == errGate || f.errno == errAppliersFollow) && strings.Contains(table.get("Last_SQL_Error")+complaint, "gate VALUES ('"+l.app+"'") ||
 		complaint == cutShort
 	if n, err := strconv.Atoi(table.get(d.lag)); err == nil {
 		f.lag = n
