@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"errors"
 	"testing"
 )
 
@@ -47,8 +48,14 @@ func TestMySQLServersFollowEachOtherAlsoAfterACrash(t *testing.T) {
 func TestMySQLServersComeWithSemiSync(t *testing.T) {
 	p := NewPair(t, Options{MySQL: true, Replicated: true, SemiSync: true})
 	for _, s := range p.Servers {
-		if n := count(t, s, "SELECT COUNT(*) FROM performance_schema.global_status WHERE VARIABLE_NAME='Rpl_semi_sync_source_status' AND VARIABLE_VALUE='ON'"); n != 1 {
-			t.Errorf("server %d: semi-sync is not active", s.ID)
+		err := s.proc.await(func() error { // once the other one has caught up
+			if n := count(t, s, "SELECT COUNT(*) FROM performance_schema.global_status WHERE VARIABLE_NAME='Rpl_semi_sync_source_status' AND VARIABLE_VALUE='ON'"); n != 1 {
+				return errors.New("semi-sync is not active")
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("server %d: %v", s.ID, err)
 		}
 	}
 }
