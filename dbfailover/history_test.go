@@ -93,6 +93,7 @@ type historyNode struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	work  sync.WaitGroup
+	log   logBook // of all its processes
 }
 
 func TestHistoryOfProcessesUnderRandomFaults(t *testing.T) {
@@ -189,6 +190,7 @@ func (h *history) muster(n *historyNode) {
 	must(h.t, err)
 	out, err := n.cmd.StdoutPipe()
 	must(h.t, err)
+	n.cmd.Stderr = &n.log
 	must(h.t, n.cmd.Start())
 	n.work.Go(func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -217,7 +219,9 @@ func (h *history) disturb() {
 	if h.semi && hold > time.Second {
 		hold *= 4 // a second or less is ridden out, more than four lead to a failover
 	}
-	switch h.rng.IntN(7) {
+	kind := h.rng.IntN(7)
+	h.t.Logf("%s fault %d, server %d, %s, for %v", time.Now().UTC().Format("15:04:05.000"), kind, s.ID, n.Node, hold)
+	switch kind {
 	case 0:
 		s.Kill()
 		time.Sleep(hold)
@@ -375,6 +379,11 @@ func (h *history) judge(writer, faults int) {
 	h.times(writer)
 	if h.semi && inTails > 0 {
 		t.Errorf("%d rows were acknowledged under semi-sync and got into a tail", inTails)
+	}
+	if t.Failed() {
+		for _, n := range h.nodes {
+			t.Logf("log of %s:\n%s", n.Node, &n.log)
+		}
 	}
 	t.Logf("%d faults, %d epochs, %d acknowledged, %d of them in tails", faults, epochs, len(h.acked), inTails)
 	if len(h.acked) < 100 || epochs < 2 {

@@ -251,7 +251,7 @@ func TestRunTxDoesNotRepeatACallWhoseRowsWereCutOff(t *testing.T) {
 	d.tables(t)
 	one := d.pair.Servers[0]
 	one.SQL("CREATE TABLE north.paid (id INT AUTO_INCREMENT PRIMARY KEY)",
-		"CREATE PROCEDURE north.pay() BEGIN SELECT 1; INSERT INTO north.paid () VALUES (); COMMIT; SELECT SLEEP(30); END")
+		"CREATE PROCEDURE north.pay() SQL SECURITY INVOKER BEGIN SELECT 1; INSERT INTO north.paid () VALUES (); COMMIT; SELECT SLEEP(30); END")
 	n := d.node(t, "north", "n", Careful)
 	n.well(t, StatePrimary, 1)
 	calls := 0
