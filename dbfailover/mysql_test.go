@@ -43,7 +43,9 @@ func TestMySQL(t *testing.T) {
 		"EverythingIsAsTheDriverHasIt":                     TestEverythingIsAsTheDriverHasIt,
 		"AbandonedCallIsKilled":                            TestAbandonedCallIsKilled,
 		"FenceFindsThreadsThatGoByAnotherName":             TestFenceFindsThreadsThatGoByAnotherName,
-		"History":                                          TestHistoryOfProcessesUnderRandomFaults,
+		"QuarantineThatWasCutShortCountsFromItsBeginning":  TestQuarantineThatWasCutShortCountsFromItsBeginning,
+		"QuarantineWhoseEndWasCutShortIsEndedAgain":        TestQuarantineWhoseEndWasCutShortIsEndedAgain,
+		"History": TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)
 	}

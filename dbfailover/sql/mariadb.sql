@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS hipaakit.epoch (
 -- Applications whose schemas this server does not take over from the other one, since it
 -- stood at that position: what came later it has passed over, and counts as its own.
 CREATE TABLE IF NOT EXISTS hipaakit.quarantine (
-  app VARCHAR(32) PRIMARY KEY, since TEXT NOT NULL DEFAULT '', at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
+  app VARCHAR(32) PRIMARY KEY, since TEXT NOT NULL, lifting BOOLEAN NOT NULL DEFAULT FALSE, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
 //
 -- What this script's procedures have set in the filters: schemas that an application had
 -- before, too.
@@ -138,13 +138,13 @@ BEGIN
     SET v_next_tables = REPLACE(v_next_tables, CONCAT(',', o.pattern, ','), ',');
     SET v_next_schemas = REPLACE(v_next_schemas, CONCAT(',', o.schema_name, ','), ',');
   END FOR;
-  FOR o IN (SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app)) DO
+  FOR o IN (SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app) WHERE NOT lifting) DO
     SET v_next_tables = CONCAT(v_next_tables, o.pattern, ',');
     SET v_next_schemas = CONCAT(v_next_schemas, o.schema_name, ',');
   END FOR;
   SET v_next_tables = TRIM(BOTH ',' FROM v_next_tables), v_next_schemas = TRIM(BOTH ',' FROM v_next_schemas);
   DELETE FROM hipaakit.ignored;
-  INSERT IGNORE INTO hipaakit.ignored SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
+  INSERT IGNORE INTO hipaakit.ignored SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app) WHERE NOT lifting;
   IF v_next_tables <> v_tables OR v_next_schemas <> v_schemas THEN
     SELECT COUNT(*) INTO v_running FROM information_schema.PROCESSLIST WHERE COMMAND = 'Slave_SQL';
     IF v_running > 0 THEN STOP SLAVE SQL_THREAD; END IF;
@@ -158,14 +158,22 @@ END
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_quarantine(p_app VARCHAR(32), p_on BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
+  DECLARE v_new BOOLEAN DEFAULT FALSE;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('')); RESIGNAL; END;
   IF IFNULL(GET_LOCK(hipaakit.latch(''), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'hipaakit: the filter is being changed';
   END IF;
-  IF p_on THEN INSERT IGNORE INTO hipaakit.quarantine (app) VALUES (p_app);
-  ELSE DELETE FROM hipaakit.quarantine WHERE app = p_app; END IF;
+  -- Whenever this is cut short, the row says no more than is true: not yet in step, since
+  -- no later than it is.
+  IF p_on THEN
+    INSERT INTO hipaakit.quarantine (app, since) VALUES (p_app, @@GLOBAL.gtid_current_pos) ON DUPLICATE KEY UPDATE lifting = FALSE;
+    SET v_new = ROW_COUNT() = 1;
+  ELSE
+    UPDATE hipaakit.quarantine SET lifting = TRUE WHERE app = p_app;
+  END IF;
   CALL hipaakit.refilter();
-  UPDATE hipaakit.quarantine SET since = @hipaakit_stood WHERE app = p_app AND since = '';
+  IF v_new THEN UPDATE hipaakit.quarantine SET since = @hipaakit_stood WHERE app = p_app; END IF;
+  IF NOT p_on THEN DELETE FROM hipaakit.quarantine WHERE app = p_app; END IF;
   DO RELEASE_LOCK(hipaakit.latch(''));
 END
 //

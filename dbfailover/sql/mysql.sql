@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS hipaakit.epoch (
 -- Applications whose schemas this server does not take over from the other one, since it
 -- stood at that position: what came later it has passed over, and counts as its own.
 CREATE TABLE IF NOT EXISTS hipaakit.quarantine (
-  app VARCHAR(32) PRIMARY KEY, since TEXT NOT NULL DEFAULT (''), at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
+  app VARCHAR(32) PRIMARY KEY, since TEXT NOT NULL, lifting BOOLEAN NOT NULL DEFAULT FALSE, at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)) ENGINE=InnoDB
 //
 -- What this script's procedures have set in the filters: schemas that an application had
 -- before, too.
@@ -212,7 +212,7 @@ BEGIN
   SELECT CONCAT(p_next, IFNULL(GROUP_CONCAT(',', IF(p_filter = 'REPLICATE_IGNORE_DB', schema_name, pattern) ORDER BY schema_name SEPARATOR ''), '')),
       CONCAT(p_list, IFNULL(GROUP_CONCAT(',', IF(p_filter = 'REPLICATE_IGNORE_DB', CONCAT('`', schema_name, '`'), QUOTE(pattern))
         ORDER BY schema_name SEPARATOR ''), ''))
-    INTO p_next, p_list FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
+    INTO p_next, p_list FROM hipaakit.owned JOIN hipaakit.quarantine USING (app) WHERE NOT lifting;
   SET p_next = TRIM(BOTH ',' FROM p_next), p_list = TRIM(BOTH ',' FROM p_list);
 END
 //
@@ -234,7 +234,7 @@ BEGIN
   CALL hipaakit.compose('REPLICATE_WILD_IGNORE_TABLE', v_tables, v_next_tables, v_list_tables);
   CALL hipaakit.compose('REPLICATE_IGNORE_DB', v_schemas, v_next_schemas, v_list_schemas);
   DELETE FROM hipaakit.ignored;
-  INSERT IGNORE INTO hipaakit.ignored SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app);
+  INSERT IGNORE INTO hipaakit.ignored SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app) WHERE NOT lifting;
   IF v_next_tables <> v_tables OR v_next_schemas <> v_schemas OR EXISTS (SELECT 1 FROM hipaakit.paused) THEN
     INSERT IGNORE INTO hipaakit.paused
       SELECT CHANNEL_NAME FROM performance_schema.replication_applier_status WHERE SERVICE_STATE = 'ON';
@@ -266,14 +266,22 @@ DROP PROCEDURE IF EXISTS hipaakit.set_quarantine
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_quarantine(p_app VARCHAR(32), p_on BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
+  DECLARE v_new BOOLEAN DEFAULT FALSE;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('')); RESIGNAL; END;
   IF IFNULL(GET_LOCK(hipaakit.latch(''), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'hipaakit: the filter is being changed';
   END IF;
-  IF p_on THEN INSERT IGNORE INTO hipaakit.quarantine (app) VALUES (p_app);
-  ELSE DELETE FROM hipaakit.quarantine WHERE app = p_app; END IF;
+  -- Whenever this is cut short, the row says no more than is true: not yet in step, since
+  -- no later than it is.
+  IF p_on THEN
+    INSERT INTO hipaakit.quarantine (app, since) VALUES (p_app, REPLACE(@@GLOBAL.gtid_executed, '\n', '')) ON DUPLICATE KEY UPDATE lifting = FALSE;
+    SET v_new = ROW_COUNT() = 1;
+  ELSE
+    UPDATE hipaakit.quarantine SET lifting = TRUE WHERE app = p_app;
+  END IF;
   CALL hipaakit.refilter();
-  UPDATE hipaakit.quarantine SET since = @hipaakit_stood WHERE app = p_app AND since = '';
+  IF v_new THEN UPDATE hipaakit.quarantine SET since = @hipaakit_stood WHERE app = p_app; END IF;
+  IF NOT p_on THEN DELETE FROM hipaakit.quarantine WHERE app = p_app; END IF;
   DO RELEASE_LOCK(hipaakit.latch(''));
 END
 //
