@@ -48,7 +48,7 @@ func (c *Cache) uncovers(e entry, file uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch p := s.index.at(e.hash); {
-	case p == nil || p.seq() != e.seq: // it is void, or its successor has a slot, or
+	case p == nil || p.seq() != e.seq: // void or succeeded, unless that is still under way
 		return c.mayBeOnDisk(e.hash, 0, 0)
 	case p.file != file: // it has been copied, or is the copy and has no slot yet
 		return c.clock.writing[e.hash%buckets].Load() > 0

@@ -10,11 +10,10 @@ import (
 	"io/fs"
 )
 
-// TestRecordEvictedBeforeItIsCurrentUncoversNothing: its slot leads nowhere, and what
-// it replaced is still there.
-func TestRecordEvictedBeforeItIsCurrentUncoversNothing(t *testing.T) {
-	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
-	c := open4test(t, dir, o)
+// evictedBeforeCommit replaces "k" by a record whose segment is evicted before the record is
+// current. What it replaced stays on disk.
+func evictedBeforeCommit(t *testing.T, c *Cache) {
+	t.Helper()
 	mustPut(t, c, "k", NewView([]byte("old")), "old")
 	for i := 0; c.disk.active[probation].number == 1; i++ {
 		mustPut(t, c, fmt.Sprint(i), NewView(noise(1000)), "v")
@@ -23,6 +22,14 @@ func TestRecordEvictedBeforeItIsCurrentUncoversNothing(t *testing.T) {
 	commit := written(t, c, "k", "new")
 	evictFile(c, number)
 	commit()
+}
+
+// TestRecordEvictedBeforeItIsCurrentUncoversNothing: its slot leads nowhere, and what
+// it replaced is still there.
+func TestRecordEvictedBeforeItIsCurrentUncoversNothing(t *testing.T) {
+	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
+	c := open4test(t, dir, o)
+	evictedBeforeCommit(t, c)
 	wantMiss(t, c, "k")
 	wantNoneBack(t, c, dir, o, []string{"k"})
 }
@@ -63,14 +70,7 @@ func TestFileThatCannotBeDeletedBringsNothingBack(t *testing.T) {
 func TestSlotLeftBehindByGrowthUncoversNothing(t *testing.T) {
 	dir, o := newDir(t), Options{MaxBytes: 1 << 20, MemoryBytes: -1, Keys: testKeys{}}
 	c := open4test(t, dir, o)
-	mustPut(t, c, "k", NewView([]byte("old")), "old")
-	for i := 0; c.disk.active[probation].number == 1; i++ {
-		mustPut(t, c, fmt.Sprint(i), NewView(noise(1000)), "v")
-	}
-	number := c.disk.active[probation].number
-	commit := written(t, c, "k", "new")
-	evictFile(c, number)
-	commit()
+	evictedBeforeCommit(t, c)
 	hash := c.hash("k")
 	for i := 0; ; i++ { // entries of the same shard, until it grows
 		if _, ok := c.peekSlot(hash); !ok {

@@ -76,11 +76,7 @@ func TestEvictionDoesNotVoidWhatCameLater(t *testing.T) {
 	for how, remove := range removals(t) {
 		dir, o := newDir(t), uncoverOptions()
 		c := open4test(t, dir, o)
-		mustPut(t, c, "k", NewView([]byte("old")), "old")
-		mainQueued(t, c, "k")
-		mustPut(t, c, "k", NewView([]byte("older")), "older")
-		number := fileOf(t, c, "k")
-		closeSegment(t, c)
+		number := replacedInAnotherSegment(t, c, "older")
 		_, rest := halfPut(t, c, "k", "new")
 		remove(c, number)
 		rest()
@@ -251,6 +247,18 @@ func mainQueued(t *testing.T, c *Cache, key string) {
 	for fileOf(t, c, key) == first {
 		reclaimOne(t, c)
 	}
+}
+
+// replacedInAnotherSegment puts "k" twice, the second time as version, and returns that
+// one's file. The first is in the main queue's segment, which stays.
+func replacedInAnotherSegment(t *testing.T, c *Cache, version string) (number uint32) {
+	t.Helper()
+	mustPut(t, c, "k", NewView([]byte("old")), "old")
+	mainQueued(t, c, "k")
+	mustPut(t, c, "k", NewView([]byte(version)), version)
+	number = fileOf(t, c, "k")
+	closeSegment(t, c)
+	return number
 }
 
 // copied puts a key and moves it to the main queue, in the middle of reclaiming: the

@@ -15,11 +15,7 @@ func TestUnreadableBlockUncoversNothing(t *testing.T) {
 		dir, o := newDir(t), uncoverOptions()
 		o.wrap = func(f file) file { return firstReadFails{f, &armed} }
 		c := open4test(t, dir, o)
-		mustPut(t, c, "k", NewView([]byte("old")), "old")
-		mainQueued(t, c, "k")
-		mustPut(t, c, "k", NewView([]byte("new")), "new")
-		number := fileOf(t, c, "k")
-		closeSegment(t, c)
+		number := replacedInAnotherSegment(t, c, "new")
 		evictOthers(t, c, number)
 		armed.Store(true)
 		remove(c, number)
@@ -77,11 +73,7 @@ func TestReclaimWaitsUntilItCanNoteWhatItUncovers(t *testing.T) {
 		}}
 	}
 	c := open4test(t, dir, o)
-	mustPut(t, c, "k", NewView([]byte("old")), "old")
-	mainQueued(t, c, "k")
-	mustPut(t, c, "k", NewView([]byte("new")), "new")
-	number := fileOf(t, c, "k")
-	closeSegment(t, c)
+	number := replacedInAnotherSegment(t, c, "new")
 	evictOthers(t, c, number)
 	failing.Store(true)
 	r := &c.disk.reclaim
