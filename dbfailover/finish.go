@@ -46,9 +46,10 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 
 // mayWrite: the application can still write to a server that refused a fence. One that
 // was seen locked and could only not store its row (its disk is full, which is why it was
-// left) harms nobody.
+// left) harms nobody; nor does one whose killed threads have not ended, since it is locked,
+// and what they write is acknowledged to nobody.
 func (p *pair) mayWrite(r Role, err error) bool {
-	return errors.Is(err, errThreads) || !p.servers[r].sight.locked
+	return !errors.Is(err, errThreads) && !p.servers[r].sight.locked
 }
 
 // done is the reason of the state that a task led to.

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// A node whose fences failed three times (threads that take longer than two seconds to
-// end) is FROZEN. Another web node fences the server a moment later. The first one sees a
+// A node whose fences failed three times (no room for the row) is FROZEN. Another web node fences the server a moment later. The first one sees a
 // server that is locked and knows the epoch, and must go back to work.
 func TestFrozenEndsWhenAnotherNodeHasFenced(t *testing.T) {
 	p := serving(t)
@@ -24,7 +23,7 @@ func TestFrozenEndsWhenAnotherNodeHasFenced(t *testing.T) {
 		if task.kind != taskFence {
 			t.Fatalf("task %v", task.kind)
 		}
-		p.finish(task, outcome{err: errThreads, reached: true, ended: p.now})
+		p.finish(task, outcome{err: refusal(1114), reached: true, ended: p.now})
 	}
 	// Another node's fence worked: locked, epoch 2 recorded, judged.
 	done := func(s *sight) { s.top, s.locked, s.judged = epoch{2, 2, "1-1-10,2-2-10"}, true, 2 }

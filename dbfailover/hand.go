@@ -118,13 +118,22 @@ func lefterr(left int, err error) error {
 }
 
 // lock repeats until no thread of the application is left. Killed statements can live
-// on for seconds, and each call kills again.
+// on for seconds, and each call kills again. With errThreads, at is where the server
+// stood when it answered last.
 func (h *hand) lock(ctx context.Context, s station, number uint64, limit time.Duration) (at string, err error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	stuck := false
 	for {
-		left, at, err := s.lock(limited, number)
-		if err = lefterr(left, err); !errors.Is(err, errThreads) || limited.Err() != nil {
+		left, now, err := s.lock(limited, number)
+		if err = lefterr(left, err); err == nil || errors.Is(err, errThreads) {
+			at, stuck = now, err != nil
+		}
+		switch again := errors.Is(err, errThreads) || serverSaid(err, errBusy); {
+		case again && limited.Err() == nil:
+		case stuck && (again || limited.Err() != nil):
+			return at, errThreads
+		default:
 			return at, err
 		}
 	}
@@ -147,6 +156,9 @@ func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 	o.epoch = t.epoch
 	from, to := h.stations[t.to.other()], h.stations[t.to]
 	at, err := h.lock(ctx, from, t.from.number, h.limit(t))
+	if errors.Is(err, errThreads) && !t.planned && !t.force && !t.hopeless {
+		return h.pastThreads(ctx, t, o, at)
+	}
 	if err != nil {
 		return h.withoutOld(ctx, t, o, err)
 	}
@@ -246,6 +258,26 @@ func (h *hand) leaveBehind(ctx context.Context, t *task, o outcome) outcome {
 	if o.err == nil {
 		o.err = h.bar(ctx, from, t.epoch, &found)
 	}
+	if o.err == nil {
+		o.err = h.promote(ctx, t, &o, true)
+	}
+	return o
+}
+
+// pastThreads promotes although killed threads of the application do not end. On a full
+// disk a commit of MySQL's waits behind another thread's that nobody may kill. What they
+// still write is acknowledged to nobody, as a kill shuts their sockets first, and is found
+// as a tail when they have ended (unjudged). Until the old server knows of the epoch, another
+// node could open it again.
+func (h *hand) pastThreads(ctx context.Context, t *task, o outcome, at string) outcome {
+	if !t.lost {
+		_ = h.reach(ctx, h.stations[t.to], at) // else it is in the tail as well
+	}
+	if time.Since(t.began) > h.timing.act+h.timing.catch+h.timing.timeout {
+		o.err = errStale
+		return o
+	}
+	o.err = h.do(ctx, func(ctx context.Context) error { return h.stations[t.to.other()].disown(ctx, t.epoch) })
 	if o.err == nil {
 		o.err = h.promote(ctx, t, &o, true)
 	}

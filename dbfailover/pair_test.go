@@ -146,7 +146,7 @@ func TestLowerServerThatCannotBeLockedFreezes(t *testing.T) {
 		if task == nil || task.kind != taskFence || task.to != Secondary {
 			t.Fatalf("%+v in %v", task, p.state)
 		}
-		p.finish(task, outcome{err: errThreads, reached: true, ended: p.now})
+		p.finish(task, outcome{err: refusal(1114), reached: true, ended: p.now})
 	}
 	if p.state != StateFrozen {
 		t.Fatalf("%v: %s", p.state, p.reason)
@@ -286,7 +286,7 @@ func TestFrozenEndsWhenTheLowerServerIsGone(t *testing.T) {
 		p.see(Secondary, func(s *sight) { s.locked = false })
 		p.now = p.now.Add(time.Second) // past the pause after a failure
 		task, _ := p.next(p.now)
-		p.finish(task, outcome{err: errThreads, reached: true, ended: p.now})
+		p.finish(task, outcome{err: refusal(1114), reached: true, ended: p.now})
 	}
 	if p.state != StateFrozen {
 		t.Fatalf("%v", p.state)

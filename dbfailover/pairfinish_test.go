@@ -84,13 +84,12 @@ func TestServerThatDefiesAFenceFreezesTheThirdTime(t *testing.T) {
 		o    outcome
 		want State
 	}{
-		"a thread is left":                   {open, outcome{err: errThreads, reached: true}, StateFrozen},
+		"killed threads have not ended":      {open, outcome{err: errThreads, reached: true}, StatePrimary},
 		"it refuses":                         {open, outcome{err: refusal(1114), reached: true}, StateFrozen},
 		"it is out of reach":                 {open, outcome{err: errBehind}, StatePrimary},
 		"a later epoch has begun there":      {open, outcome{err: refusal(errOvertaken), reached: true}, StatePrimary},
 		"another node is at it":              {open, outcome{err: refusal(errBusy), reached: true}, StatePrimary},
 		"it is locked, and its disk is full": {all(isLocked, lostWrites), outcome{err: refusal(1114), reached: true}, StatePrimary},
-		"it is locked, and a thread is left": {all(isLocked, lostWrites), outcome{err: errThreads, reached: true}, StateFrozen},
 	} {
 		p := serving(t)
 		for i := range frozenAfter {

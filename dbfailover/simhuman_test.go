@@ -46,6 +46,11 @@ func (s stopping) fence(ctx context.Context, e epoch, own bool, tail *string) (i
 	return s.simLink.fence(ctx, e, own, tail)
 }
 
+func (s stopping) disown(ctx context.Context, e epoch) error {
+	defer s.gate.pass()
+	return s.simLink.disown(ctx, e)
+}
+
 func (s stopping) position(ctx context.Context) (string, error) {
 	defer s.gate.pass()
 	return s.simLink.position(ctx)

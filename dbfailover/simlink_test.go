@@ -2,6 +2,7 @@ package dbfailover
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -104,18 +105,21 @@ func nap(ctx context.Context, d time.Duration) error {
 func refusal(number uint16) error { return &mysql.MySQLError{Number: number, Message: "simulated"} }
 
 func (l *simLink) lock(ctx context.Context, number uint64) (left int, at string, err error) {
-	answer := new(string) // not at: it may be written when nobody waits
+	answer, threads := new(string), new(int) // not at: it may be written when nobody waits
 	err = l.do(ctx, func(s *simServer) error {
 		if s.top().number > number {
 			return refusal(errOvertaken)
 		}
-		s.locked, *answer = true, l.world.at(l.i)
+		s.locked, *threads, *answer = true, l.world.evict(s), l.world.at(l.i)
 		return nil
 	})
 	if err == nil {
-		at = *answer
+		left, at = *threads, *answer
 	}
-	return 0, at, err
+	if left > 0 {
+		_ = nap(ctx, 500*time.Millisecond)
+	}
+	return left, at, err
 }
 
 func (s *simServer) barred(e epoch) bool {
@@ -124,7 +128,17 @@ func (s *simServer) barred(e epoch) bool {
 }
 
 func (l *simLink) fence(ctx context.Context, e epoch, own bool, tail *string) (left int, gtid string, err error) {
-	answer := new(string)
+	return l.bar(ctx, e, own, tail, false)
+}
+
+func (l *simLink) disown(ctx context.Context, e epoch) error {
+	e.gtid = ""
+	_, _, err := l.bar(ctx, e, false, nil, true)
+	return err
+}
+
+func (l *simLink) bar(ctx context.Context, e epoch, own bool, tail *string, anyway bool) (left int, gtid string, err error) {
+	answer, threads := new(string), new(int)
 	err = l.do(ctx, func(s *simServer) error {
 		if e.server == s.id {
 			return refusal(errSameHere)
@@ -133,6 +147,9 @@ func (l *simLink) fence(ctx context.Context, e epoch, own bool, tail *string) (l
 			return refusal(errOvertaken)
 		}
 		s.locked = true
+		if *threads = l.world.evict(s); *threads > 0 && !anyway {
+			return nil
+		}
 		if tail != nil {
 			s.judged = e.number
 		}
@@ -155,9 +172,9 @@ func (l *simLink) fence(ctx context.Context, e epoch, own bool, tail *string) (l
 		return nil
 	})
 	if err == nil {
-		gtid = *answer
+		left, gtid = *threads, *answer
 	}
-	return 0, gtid, err
+	return left, gtid, err
 }
 
 func (l *simLink) promote(ctx context.Context, number uint64, quarantine, force bool) (gtid string, err error) {
@@ -171,6 +188,9 @@ func (l *simLink) promote(ctx context.Context, number uint64, quarantine, force 
 			return refusal(errTainted)
 		}
 		if _, there := s.epochs[number]; !there {
+			if s.full { // the gate goes through the log
+				return errFull
+			}
 			if s.tail != "" { // then it is forced
 				l.world.forgive(s.own[s.tainted:])
 				s.tail, s.tainted, s.forced[number] = "", -1, true
@@ -185,6 +205,10 @@ func (l *simLink) promote(ctx context.Context, number uint64, quarantine, force 
 		s.locked, *answer = false, s.epochs[number].gtid
 		return nil
 	})
+	if errors.Is(err, errFull) {
+		<-ctx.Done()
+		err = ctx.Err()
+	}
 	if err == nil {
 		gtid = *answer
 	}
@@ -248,8 +272,22 @@ func (l *simLink) lift(ctx context.Context, number uint64) error {
 }
 
 func (l *simLink) beat(ctx context.Context, _ uint64) error {
-	return l.do(ctx, func(s *simServer) error { s.own = append(s.own, simEntry{node: l.node}); return nil })
+	err := l.do(ctx, func(s *simServer) error {
+		if s.full {
+			return errFull
+		}
+		s.own = append(s.own, simEntry{node: l.node})
+		return nil
+	})
+	if errors.Is(err, errFull) {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return err
 }
+
+// errFull stands for a call that hangs.
+var errFull = errors.New("the disk is full")
 
 func (l *simLink) refusals(context.Context) ([]string, error) { return nil, nil }
 
@@ -282,15 +320,24 @@ func (l *simLink) look(ctx context.Context) (sight, error) {
 
 // commit is the application's: nothing tells the server who sends it but the lock.
 func (l *simLink) commit(ctx context.Context, row string) error {
+	thread := &simThread{simCommit: simCommit{row: row, server: l.i}}
 	err := l.do(ctx, func(s *simServer) error {
 		if s.locked {
 			return refusal(errAccountLocked)
+		}
+		if s.full {
+			thread.epoch = s.top().number
+			s.waiting = append(s.waiting, thread)
+			return errFull
 		}
 		s.own = append(s.own, simEntry{row: row})
 		s.rows[row] = true
 		l.world.commits = append(l.world.commits, simCommit{row: row, server: l.i, epoch: s.top().number})
 		return nil
 	})
+	if errors.Is(err, errFull) {
+		err = l.wait(ctx, thread)
+	}
 	if err == nil {
 		l.world.set(func() {
 			for i := len(l.world.commits) - 1; i >= 0; i-- {
@@ -302,4 +349,29 @@ func (l *simLink) commit(ctx context.Context, row string) error {
 		})
 	}
 	return err
+}
+
+// wait is what a client sees of a commit that waits for the disk.
+func (l *simLink) wait(ctx context.Context, thread *simThread) error {
+	w := l.world
+	w.mu.Lock()
+	boots := w.servers[l.i].boots
+	w.mu.Unlock()
+	for {
+		w.mu.Lock()
+		changed, gone := w.changed, w.servers[l.i].boots != boots || thread.killed || l.cut()
+		ended := thread.ended
+		w.mu.Unlock()
+		if gone {
+			return syscall.ECONNRESET
+		}
+		if ended {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }

@@ -42,6 +42,14 @@ type simServer struct {
 	heard       map[string]uint64 // canaries taken over, by node
 	tainted     int               // own entries from here on are the tail
 	boots       int               // connections of an earlier life are dead
+	full        bool              // its disk: commits wait
+	waiting     []*simThread
+}
+
+// simThread is a commit that waits for the disk.
+type simThread struct {
+	simCommit
+	killed, ended bool
 }
 
 type simCommit struct {
@@ -152,8 +160,35 @@ func (w *simWorld) set(change func()) {
 func (w *simWorld) kill(i int) {
 	w.set(func() {
 		s := w.servers[i]
-		s.up, s.paused = false, false
+		s.up, s.paused, s.full, s.waiting = false, false, false, nil
 		s.boots++
+	})
+}
+
+// evict kills what waits for the disk: nobody hears of it any more, but it does not end.
+func (w *simWorld) evict(s *simServer) (left int) {
+	for _, th := range s.waiting {
+		th.killed = true
+	}
+	close(w.changed)
+	w.changed = make(chan struct{})
+	return len(s.waiting)
+}
+
+// free makes room on the disk: what waited is written, and some of what was killed.
+func (w *simWorld) free(i int) {
+	w.set(func() {
+		s := w.servers[i]
+		for _, th := range s.waiting {
+			th.ended = true
+			if th.killed && w.rng.IntN(2) == 0 {
+				continue
+			}
+			s.own = append(s.own, simEntry{row: th.row})
+			s.rows[th.row] = true
+			w.commits = append(w.commits, th.simCommit)
+		}
+		s.full, s.waiting = false, nil
 	})
 }
 

@@ -21,6 +21,9 @@ type station interface {
 	// position is where this server stands once nobody is left. tail is what it wrote
 	// and the other one never got; nil, if nobody has looked.
 	fence(ctx context.Context, e epoch, own bool, tail *string) (left int, gtid string, err error)
+	// disown records that the epoch is another server's although killed threads of the
+	// application have not ended: where the server will stand is not known.
+	disown(ctx context.Context, e epoch) error
 	// promote opens the server as the writer of a new epoch and answers the position of
 	// the epoch's row, also if another node made that.
 	promote(ctx context.Context, number uint64, quarantine, force bool) (gtid string, err error)
@@ -144,8 +147,14 @@ func (s *server) fence(ctx context.Context, e epoch, own bool, tail *string) (le
 	if tail != nil {
 		found = *tail
 	}
-	t, err := s.call(ctx, "CALL hipaakit.fence_"+s.app.Name+"(?, ?, ?, ?)", int64(e.number), int64(e.server), gtid, found)
+	t, err := s.call(ctx, "CALL hipaakit.fence_"+s.app.Name+"(?, ?, ?, ?, FALSE)", int64(e.number), int64(e.server), gtid, found)
 	return leftAnd(t, err)
+}
+
+func (s *server) disown(ctx context.Context, e epoch) error {
+	t, err := s.call(ctx, "CALL hipaakit.fence_"+s.app.Name+"(?, ?, '', NULL, TRUE)", int64(e.number), int64(e.server))
+	_, _, err = leftAnd(t, err)
+	return err
 }
 
 func leftAnd(t table, err error) (int, string, error) {

@@ -48,7 +48,7 @@ type timing struct {
 	stall  time.Duration // canaries failing for so long are a failure
 	veto   time.Duration // how long one canary of another node speaks for the suspect
 	settle time.Duration // a locked server is left alone so long: it may be a move
-	act    time.Duration // around one procedure; fencing may take 2 s of killing
+	act    time.Duration // around one procedure; locking repeats so long
 	catch  time.Duration // how long a move waits for replication
 	cool   time.Duration // after a task that failed
 	stable time.Duration // before a failback

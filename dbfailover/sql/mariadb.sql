@@ -101,14 +101,15 @@ BEGIN
   END FOR;
 END
 //
--- Kills until nobody is left for two looks in a row, for two seconds at most: a login
--- that was let in just before the lock shows up under its name a moment later. The list
+-- Kills until nobody is left for two looks in a row, for half a second at most, because the
+-- other web nodes wait meanwhile, and call again: a login that was let in just before the
+-- lock shows up under its name a moment later. The list
 -- of processes compares names without case; accounts do not.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.evict(p_user VARCHAR(80), OUT p_left INT)
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_quiet INT DEFAULT 0;
-  DECLARE v_end DOUBLE DEFAULT UNIX_TIMESTAMP(SYSDATE(3)) + 2;
+  DECLARE v_end DOUBLE DEFAULT UNIX_TIMESTAMP(SYSDATE(3)) + 0.5;
   REPEAT
     FOR t IN (SELECT ID FROM information_schema.PROCESSLIST WHERE USER = p_user COLLATE utf8mb4_bin) DO
       BEGIN
@@ -327,10 +328,10 @@ END
 //
 -- Locks the application out for good: epoch p_number is p_server's. Only once nobody
 -- is left is the position read (p_gtid NULL: where this server stands) and the row
--- written. p_tail, if any, is what this server has and the other never got; NULL says
--- that nobody has looked.
+-- written; with p_left also if killed threads do not end, so p_gtid is '' then. p_tail, if
+-- any, is what this server has and the other never got; NULL says that nobody has looked.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.fence_{{.App}}(
-  p_number BIGINT UNSIGNED, p_server INT UNSIGNED, p_gtid TEXT, p_tail TEXT)
+  p_number BIGINT UNSIGNED, p_server INT UNSIGNED, p_gtid TEXT, p_tail TEXT, p_left BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
@@ -350,7 +351,7 @@ BEGIN
   END IF;
   CALL hipaakit.set_lock({{.User}}, TRUE);
   CALL hipaakit.evict({{.User}}, v_left);
-  IF v_left = 0 THEN
+  IF v_left = 0 OR p_left THEN
     IF p_tail <> '' THEN
       REPLACE INTO hipaakit.taint (app, number, tail) VALUES ('{{.App}}', p_number, p_tail);
       CALL hipaakit.set_quarantine('{{.App}}', TRUE);

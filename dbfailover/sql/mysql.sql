@@ -128,8 +128,9 @@ BEGIN
   END IF;
 END
 //
--- Kills until nobody is left for two looks in a row, for two seconds at most: a login
--- that was let in just before the lock shows up under its name a moment later. The lists
+-- Kills until nobody is left for two looks in a row, for half a second at most, because the
+-- other web nodes wait meanwhile, and call again: a login that was let in just before the
+-- lock shows up under its name a moment later. The lists
 -- of processes compare names without case; accounts do not. There are two: one cannot miss
 -- a thread, but is put together on disk, which may be full (1114), and in a procedure a
 -- thread goes by the definer's name there; performance_schema's has the name of the login,
@@ -140,7 +141,7 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.evict(p_user VARCHAR(80), O
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_quiet, v_more INT DEFAULT 0;
-  DECLARE v_end DOUBLE DEFAULT UNIX_TIMESTAMP(SYSDATE(3)) + 2;
+  DECLARE v_end DOUBLE DEFAULT UNIX_TIMESTAMP(SYSDATE(3)) + 0.5;
   DECLARE v_id BIGINT UNSIGNED;
   REPEAT
     BEGIN
@@ -500,12 +501,12 @@ END
 //
 -- Locks the application out for good: epoch p_number is p_server's. Only once nobody
 -- is left is the position read (p_gtid NULL: where this server stands) and the row
--- written. p_tail, if any, is what this server has and the other never got; NULL says
--- that nobody has looked.
+-- written; with p_left also if killed threads do not end, so p_gtid is '' then. p_tail, if
+-- any, is what this server has and the other never got; NULL says that nobody has looked.
 DROP PROCEDURE IF EXISTS hipaakit.fence_{{.App}}
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.fence_{{.App}}(
-  p_number BIGINT UNSIGNED, p_server INT UNSIGNED, p_gtid TEXT, p_tail TEXT)
+  p_number BIGINT UNSIGNED, p_server INT UNSIGNED, p_gtid TEXT, p_tail TEXT, p_left BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
@@ -525,7 +526,7 @@ BEGIN
   END IF;
   CALL hipaakit.set_lock({{.User}}, TRUE);
   CALL hipaakit.evict({{.User}}, v_left);
-  IF v_left = 0 THEN
+  IF v_left = 0 OR p_left THEN
     IF p_tail <> '' THEN
       REPLACE INTO hipaakit.taint (app, number, tail) VALUES ('{{.App}}', p_number, p_tail);
       CALL hipaakit.set_quarantine('{{.App}}', TRUE);
