@@ -1,6 +1,8 @@
 package dbfailover
 
 import (
+	"context"
+	"sync"
 	"testing"
 )
 
@@ -12,6 +14,31 @@ func diskFull(t *testing.T, s *scene) {
 	s.good(t, 2, "disk full")
 	s.pair.Servers[0].FreeDisk()
 	s.pair.Servers[0].Revive()
+	s.fenced(t)
+}
+
+// Commits wait behind another account's, which first found the disk full and is not ours
+// to kill: neither do the application's threads end.
+func diskFullBehindAnother(t *testing.T, s *scene) {
+	one := s.pair.Servers[0]
+	one.SQL("CREATE TABLE south.filler (id INT PRIMARY KEY AUTO_INCREMENT, b LONGBLOB)")
+	s.pair.Servers[1].AwaitCaughtUp(one)
+	s.warm()
+	ctx, end := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	for range 2 {
+		work.Go(func() {
+			for ctx.Err() == nil {
+				_, _ = one.Root().ExecContext(ctx, "INSERT INTO south.filler (b) VALUES (REPEAT('x', 200000))")
+			}
+		})
+	}
+	s.strike(one.FillDisk)
+	s.good(t, 2, "disk full, behind another's commit")
+	end()
+	work.Wait()
+	one.FreeDisk()
+	one.Revive()
 	s.fenced(t)
 }
 

@@ -32,6 +32,7 @@ type act struct {
 func acts() []act {
 	all := []act{
 		{"disk", testbed.Options{SmallDisk: true}, []fault{{name: "disk full", play: diskFull}}},
+		{"disk behind", testbed.Options{SmallDisk: true}, []fault{{name: "disk full behind another", play: diskFullBehindAnother}}},
 		{"stay", testbed.Options{}, []fault{
 			{name: "replication cut", play: cutFeeds},
 			{name: "1040", play: tooManyConnections},
