@@ -18,8 +18,9 @@ func kill(t *testing.T, s *scene) {
 
 func shutdown(t *testing.T, s *scene) {
 	s.warm()
-	s.strike(s.pair.Servers[0].Stop)
+	s.strike(s.pair.Servers[0].Terminate)
 	s.good(t, 2, "SIGTERM")
+	s.pair.Servers[0].Stop()
 	s.pair.Servers[0].Start()
 }
 
