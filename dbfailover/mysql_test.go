@@ -46,6 +46,8 @@ func TestMySQL(t *testing.T) {
 		"QuarantineThatWasCutShortCountsFromItsBeginning":  TestQuarantineThatWasCutShortCountsFromItsBeginning,
 		"QuarantineWhoseEndWasCutShortIsEndedAgain":        TestQuarantineWhoseEndWasCutShortIsEndedAgain,
 		"ServerWhoseGateDoesNotArriveIsNotPromoted":        TestServerWhoseGateDoesNotArriveIsNotPromoted,
+		"ServerStartedWithoutBootIsNotTakenForOpen":        TestServerStartedWithoutBootIsNotTakenForOpen,
+		"ServerStartedWithoutBootIsOpenedOnProof":          TestServerStartedWithoutBootIsOpenedOnProof,
 		"History": TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)
