@@ -2,7 +2,6 @@ package dbfailover
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -210,27 +209,16 @@ func oldCopyLater(t *testing.T, s *scene) {
 // repair does what an administrator does: north's rows as they are on server 2.
 func (s *scene) repair(t *testing.T) {
 	t.Helper()
-	one := s.pair.Servers[0]
-	one.SQL("SET sql_log_bin=0", "DELETE FROM north.note")
-	rows, err := s.pair.Servers[1].Root().Query("SELECT id, text FROM north.note")
-	must(t, err)
-	defer rows.Close()
-	insert := []string{"SET sql_log_bin=0"}
-	for rows.Next() {
-		var id int
-		var text string
-		must(t, rows.Scan(&id, &text))
-		insert = append(insert, fmt.Sprintf("INSERT INTO north.note VALUES (%d, '%s')", id, text))
-	}
-	must(t, rows.Err())
+	one, two := s.pair.Servers[0], s.pair.Servers[1]
+	m := mending{bad: one, good: two, copy: func() []string { return s.notes(t, two) }}
 	if s.flavour == MySQL {
 		// Else it gives the numbers again that it has lost.
 		lost := written(s.look(t, "north", 2).at, s.look(t, "north", 1).origin())
-		insert = append(insert, "SET GLOBAL gtid_purged=CONCAT('+', GTID_SUBTRACT('"+lost+"', @@GLOBAL.gtid_executed))")
+		m.before = []string{"SET GLOBAL gtid_purged=CONCAT('+', GTID_SUBTRACT('" + lost + "', @@GLOBAL.gtid_executed))"}
 	}
-	one.SQL(append(insert, "CALL hipaakit.repaired_north()")...)
+	s.mend(t, m)
 	if s.flavour == MySQL {
-		s.pair.Servers[1].SQL("START REPLICA") // which stopped for good: the other one had less than it
+		two.SQL("START REPLICA") // which stopped for good: the other one had less than it
 	}
 }
 

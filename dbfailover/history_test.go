@@ -283,36 +283,23 @@ func (h *history) repair() {
 			continue
 		}
 		bad, good := h.pair.Servers[id-1], h.pair.Servers[2-id]
-		conn, err := good.Root().Conn(h.t.Context())
-		must(h.t, err)
-		_, err = conn.ExecContext(h.t.Context(), "FLUSH TABLES WITH READ LOCK")
-		must(h.t, err)
-		var at string
-		must(h.t, conn.QueryRowContext(h.t.Context(), map[Flavour]string{MariaDB: "SELECT @@GLOBAL.gtid_binlog_pos", MySQL: "SELECT @@GLOBAL.gtid_executed"}[h.flavour]).Scan(&at))
-		rows := h.dump(good)
-		_, err = conn.ExecContext(h.t.Context(), "UNLOCK TABLES")
-		must(h.t, err)
-		must(h.t, conn.Close())
-		stop := "START SLAVE UNTIL master_gtid_pos='" + written(at, origin{id: uint32(good.ID)}) + "'"
-		if h.flavour == MySQL {
-			stop = "START REPLICA UNTIL SQL_AFTER_GTIDS='" + at + "'"
-		}
-		bad.SQL("STOP REPLICA", stop)
-		eventually(h.t, "the copy's position", func() bool {
-			status, err := bad.Replication()
-			return err == nil && status["Slave_SQL_Running"] == "No"
-		})
-		for text := range h.dump(bad) {
-			if _, there := rows[text]; !there {
-				h.lost[text] = true
-			}
-		}
-		statements := []string{"SET sql_log_bin=0", "DELETE FROM north.history"}
-		for text, row := range rows {
-			statements = append(statements, "INSERT INTO north.history VALUES ('"+text+"', "+row+")")
-		}
-		bad.SQL(append(statements, "CALL hipaakit.repaired_north()", "START REPLICA")...)
+		h.mend(h.t, mending{bad: bad, good: good, copy: func() []string { return h.copy(bad, good) }})
 	}
+}
+
+// copy returns what loads the table of the good server, and notes what only the bad one has.
+func (h *history) copy(bad, good *testbed.Server) []string {
+	rows := h.dump(good)
+	for text := range h.dump(bad) {
+		if _, there := rows[text]; !there {
+			h.lost[text] = true
+		}
+	}
+	load := []string{"DELETE FROM north.history"}
+	for text, row := range rows {
+		load = append(load, "INSERT INTO north.history VALUES ('"+text+"', "+row+")")
+	}
+	return load
 }
 
 func (h *history) dump(s *testbed.Server) map[string]string {

@@ -48,7 +48,8 @@ func TestMySQL(t *testing.T) {
 		"ServerWhoseGateDoesNotArriveIsNotPromoted":        TestServerWhoseGateDoesNotArriveIsNotPromoted,
 		"ServerStartedWithoutBootIsNotTakenForOpen":        TestServerStartedWithoutBootIsNotTakenForOpen,
 		"ServerStartedWithoutBootIsOpenedOnProof":          TestServerStartedWithoutBootIsOpenedOnProof,
-		"History": TestHistoryOfProcessesUnderRandomFaults,
+		"RepairBesideAWriterInUseMissesNothing":            TestRepairBesideAWriterInUseMissesNothing,
+		"History":                                          TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)
 	}

@@ -80,7 +80,7 @@ func TestRowsSkippedByAnotherNodesMoveTaintARealServer(t *testing.T) {
 		t.Errorf("server 2: %+v", s)
 	}
 	// Once is enough: what an administrator has repaired is not tainted again.
-	d.pair.Servers[0].SQL("CALL hipaakit.repaired_north()")
+	d.mend(t, mending{bad: d.pair.Servers[0], good: d.pair.Servers[1], copy: func() []string { return d.notes(t, d.pair.Servers[1]) }})
 	b := d.node(t, "north", "b", Careful)
 	b.well(t, StateSecondary, 2)
 	eventually(t, "the quarantine is lifted", func() bool { return !d.look(t, "north", 2).quarantined })

@@ -276,7 +276,7 @@ func TestProceduresAreNotForStrangers(t *testing.T) {
 	d := newDuo(t, testbed.Options{})
 	s := d.station(t, "north", 1)
 	for _, query := range []string{
-		"CALL hipaakit.fence_south(9, 9, '', '')", "CALL hipaakit.repaired_north()", "CALL hipaakit.set_lock('root', TRUE)",
+		"CALL hipaakit.fence_south(9, 9, '', '')", "CALL hipaakit.repaired_north('')", "CALL hipaakit.set_lock('root', TRUE)",
 		"SELECT * FROM mysql.global_priv", "INSERT INTO hipaakit.epoch VALUES ('north', 9, 9, '', NOW())", "SELECT * FROM north.note",
 	} {
 		if _, err := s.call(t.Context(), query); !serverSaid(err, 1142, 1370, 1044) {

@@ -74,7 +74,7 @@ type Replication struct {
 	Quarantined bool
 	// Tail says what the server has that the other one never got, and how to look at
 	// it. If there is any, it is not promoted until an administrator has repaired it
-	// and called hipaakit.repaired_<app>.
+	// and called hipaakit.repaired_<app>, see docs/database.md.
 	Tail string
 }
 

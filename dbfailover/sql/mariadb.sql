@@ -482,17 +482,30 @@ BEGIN
   DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
 //
--- For the administrator alone, once the schemas here equal those of the other server.
-CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.repaired_{{.App}}()
+-- For the administrator alone, once the schemas here equal those of the other server at the
+-- position p_copy. Here, all of that has to be passed over and nothing that came later: it
+-- would be missing for good.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.repaired_{{.App}}(p_copy TEXT)
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_me INT UNSIGNED DEFAULT @@server_id;
+  DECLARE v_item TEXT;
+  DECLARE v_rest TEXT DEFAULT @@GLOBAL.gtid_slave_pos;
+  WHILE v_rest <> '' DO
+    SET v_item = SUBSTRING_INDEX(v_rest, ',', 1);
+    SET v_rest = SUBSTRING(v_rest, CHAR_LENGTH(v_item) + 2);
+    IF SUBSTRING_INDEX(v_item, '-', 1) <> @@GLOBAL.gtid_domain_id AND NOT IFNULL(FIND_IN_SET(v_item, REPLACE(p_copy, ' ', '')), FALSE) THEN
+      SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30006, MESSAGE_TEXT = 'hipaakit: this server does not stand where the copy was made: stop applying, copy, START SLAVE UNTIL its position';
+    END IF;
+  END WHILE;
+  -- Its next write has a number beyond all that it lost, which ends that matter too: first,
+  -- or a web node that looks in between taints it again.
+  SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
+  REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, 'repaired', UNIX_TIMESTAMP());
   SET SESSION sql_log_bin = 0;
   DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);
-  -- Its next write has a number beyond all that it lost, which ends that matter too.
-  SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
-  REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, 'repaired', UNIX_TIMESTAMP());
+  SET SESSION sql_log_bin = 1;
 END
 //
 {{range .Callable}}GRANT EXECUTE ON PROCEDURE hipaakit.{{.}}_{{$.App}} TO {{$.Monitor}}

@@ -683,14 +683,20 @@ BEGIN
   DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
 //
--- For the administrator alone, once the schemas here equal those of the other server. It is
--- no remedy for a server that lacks writes of its own: MySQL gives their numbers again, and
+-- For the administrator alone, once the schemas here equal those of the other server at the
+-- position p_copy. Here, all of that has to be passed over and nothing that came later: it
+-- would be missing for good. It is no remedy for a server that lacks writes of its own: MySQL gives their numbers again, and
 -- the other one takes what comes under them for what it has.
 DROP PROCEDURE IF EXISTS hipaakit.repaired_{{.App}}
 //
-CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.repaired_{{.App}}()
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.repaired_{{.App}}(p_copy TEXT)
 SQL SECURITY DEFINER
 BEGIN
+  DECLARE v_here TEXT DEFAULT REPLACE(@@GLOBAL.gtid_executed, '\n', '');
+  DECLARE v_own TEXT DEFAULT IFNULL(REGEXP_SUBSTR(v_here, CONCAT(@@server_uuid, '[^,]*')), '');
+  IF NOT IFNULL(GTID_SUBSET(GTID_SUBTRACT(v_here, v_own), p_copy) AND GTID_SUBSET(GTID_SUBTRACT(p_copy, v_own), v_here), FALSE) THEN
+    SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30006, MESSAGE_TEXT = 'hipaakit: this server does not stand where the copy was made: stop applying, copy, START REPLICA UNTIL its position';
+  END IF;
   SET SESSION sql_log_bin = 0;
   DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);
