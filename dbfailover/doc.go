@@ -135,7 +135,8 @@
 // MySQL 8.0.23 or newer, for the same reason, and for the one spelling of replication's
 // statements that still is there in 9. Tested with 9.7. The guarantees are the same, by the
 // same tests; flavour.go lists what is said differently. What differs for who runs them:
-// the accounts' names have 32 characters at most; performance_schema must be ON, and
+// the accounts' names have 32 characters at most; performance_schema must be ON, with room
+// for every thread as by default, or a fence does not see them all, and
 // replica_preserve_commit_order where several threads apply, or the gate is none ([New]
 // refuses); a restart takes MySQL a second or two, so [Careful]'s hold-off may be over
 // before it is back; a server that lost writes of its own is tainted until it is set up anew,
