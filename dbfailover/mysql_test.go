@@ -45,7 +45,8 @@ func TestMySQL(t *testing.T) {
 		"FenceFindsThreadsThatGoByAnotherName":             TestFenceFindsThreadsThatGoByAnotherName,
 		"QuarantineThatWasCutShortCountsFromItsBeginning":  TestQuarantineThatWasCutShortCountsFromItsBeginning,
 		"QuarantineWhoseEndWasCutShortIsEndedAgain":        TestQuarantineWhoseEndWasCutShortIsEndedAgain,
-		"History": TestHistoryOfProcessesUnderRandomFaults,
+		"PurgedLogIsATail":                                 TestPurgedLogIsATail,
+		"History":                                          TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)
 	}
