@@ -47,9 +47,11 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 // mayWrite: the application can still write to a server that refused a fence. One that
 // was seen locked and could only not store its row (its disk is full, which is why it was
 // left) harms nobody; nor does one whose killed threads have not ended, since it is locked,
-// and what they write is acknowledged to nobody.
+// and what they write is acknowledged to nobody; nor one that refuses because it is
+// read-only, which binds the application's account, as that has no right to ignore it.
 func (p *pair) mayWrite(r Role, err error) bool {
-	return !errors.Is(err, errThreads) && !p.servers[r].sight.locked
+	s := p.servers[r].sight
+	return !errors.Is(err, errThreads) && !s.locked && !(s.readOnly && serverSaid(err, errReadOnly))
 }
 
 // done is the reason of the state that a task led to.

@@ -46,7 +46,8 @@ func TestMySQL(t *testing.T) {
 		"QuarantineThatWasCutShortCountsFromItsBeginning":  TestQuarantineThatWasCutShortCountsFromItsBeginning,
 		"QuarantineWhoseEndWasCutShortIsEndedAgain":        TestQuarantineWhoseEndWasCutShortIsEndedAgain,
 		"PurgedLogIsATail":                                 TestPurgedLogIsATail,
-		"History":                                          TestHistoryOfProcessesUnderRandomFaults,
+		"ReadOnlyServerLocksTheAccountsWhenItBoots":        TestReadOnlyServerLocksTheAccountsWhenItBoots,
+		"History": TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)
 	}

@@ -80,7 +80,8 @@ ALTER USER hipaakit@localhost ACCOUNT LOCK
 -- EVENT shows whose events there are, REPLICATION SLAVE the events of a log.
 GRANT CREATE USER, PROCESS, EVENT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO hipaakit@localhost
 //
-GRANT CONNECTION_ADMIN, REPLICATION_SLAVE_ADMIN, SESSION_VARIABLES_ADMIN ON *.* TO hipaakit@localhost
+-- SYSTEM_VARIABLES_ADMIN is for the boot alone.
+GRANT CONNECTION_ADMIN, REPLICATION_SLAVE_ADMIN, SESSION_VARIABLES_ADMIN, SYSTEM_VARIABLES_ADMIN ON *.* TO hipaakit@localhost
 //
 GRANT SELECT ON mysql.* TO hipaakit@localhost
 //
@@ -322,11 +323,16 @@ END
 CALL hipaakit.settle_in()
 //
 -- Called by init-file, before the server accepts connections and before it replicates.
+-- super_read_only is in force by then where it was made lasting, and lets nobody lock an
+-- account: it is set aside so long.
 DROP PROCEDURE IF EXISTS hipaakit.boot
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.boot()
 SQL SECURITY DEFINER
 BEGIN
+  DECLARE v_super BOOLEAN DEFAULT @@GLOBAL.super_read_only;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET GLOBAL super_read_only = v_super; RESIGNAL; END;
+  SET GLOBAL super_read_only = OFF;
   SET SESSION sql_log_bin = 0, SESSION group_concat_max_len = 1000000;
   SELECT CONCAT('ALTER USER ', GROUP_CONCAT(QUOTE(u.User), '@', QUOTE(u.Host)), ' ACCOUNT LOCK')
     INTO @hipaakit_do FROM mysql.user u JOIN hipaakit.app a ON CAST(u.User AS BINARY) = CAST(a.user AS BINARY) WHERE a.name <> '';
@@ -338,6 +344,7 @@ BEGIN
   CALL hipaakit.settle_in();
   DELETE FROM hipaakit.paused;
   CALL hipaakit.refilter();
+  SET GLOBAL super_read_only = v_super;
 END
 //
 INSERT INTO hipaakit.app (name, user) VALUES ('{{.App}}', {{.User}}) AS new ON DUPLICATE KEY UPDATE user = new.user
