@@ -47,6 +47,7 @@ func TestMySQL(t *testing.T) {
 		"QuarantineWhoseEndWasCutShortIsEndedAgain":        TestQuarantineWhoseEndWasCutShortIsEndedAgain,
 		"PurgedLogIsATail":                                 TestPurgedLogIsATail,
 		"ReadOnlyServerLocksTheAccountsWhenItBoots":        TestReadOnlyServerLocksTheAccountsWhenItBoots,
+		"ProceduresDoNotDependOnWhatIsSetForTheServer":     TestProceduresDoNotDependOnWhatIsSetForTheServer,
 		"History": TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)

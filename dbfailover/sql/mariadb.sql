@@ -10,7 +10,8 @@
 --   init-file=/etc/mysql/hipaakit.sql    -- two lines, see InitFile
 -- Procedures keep the mode that they are made in: whatever the server's is (backslashes
 -- that do not escape, quotes that name columns), it must not change what they do.
-SET SESSION sql_log_bin=0, sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
+SET SESSION autocommit=1, SESSION sql_safe_updates=0, SESSION sql_log_bin=0,
+  SESSION sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
 //
 CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4
 //
@@ -92,7 +93,13 @@ BEGIN
   END IF;
 END
 //
--- Internal, as are all procedures without GRANT below.
+-- Internal, as are all procedures without GRANT below. Every session begins with what is set
+-- for the whole server: with autocommit=0 a check would read one snapshot for ever, and
+-- nothing of what follows could be done; nor under the others.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.own_settings()
+SQL SECURITY DEFINER
+SET SESSION autocommit = 1, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
+//
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_lock(p_user VARCHAR(80), p_lock BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
@@ -197,6 +204,7 @@ CALL hipaakit.settle_in()
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.boot()
 SQL SECURITY DEFINER
 BEGIN
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   FOR a IN (SELECT user FROM hipaakit.app WHERE name <> '') DO
     CALL hipaakit.set_lock(a.user, TRUE);
@@ -224,6 +232,8 @@ INSERT INTO hipaakit.epoch (app, number, server, gtid)
 -- What one check reads.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.look_{{.App}}(p_node VARCHAR(64))
 SQL SECURITY DEFINER
+BEGIN
+CALL hipaakit.own_settings();
 SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
   IFNULL(e.number, 0), IFNULL(e.server, 0), IFNULL(e.gtid, ''),
   NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = {{.User}}
@@ -238,13 +248,17 @@ SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
   IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0), @@GLOBAL.gtid_binlog_pos,
   IFNULL(e.forced, FALSE)
 FROM (SELECT 1) one LEFT JOIN
-  (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE
+  (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE;
+END
 //
 -- Where this server stands; in quarantine, where it stood when that began: what it has
 -- passed over since, @@gtid_current_pos counts as its own.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.position_{{.App}}()
 SQL SECURITY DEFINER
-SELECT IFNULL((SELECT since FROM hipaakit.quarantine WHERE app = '{{.App}}'), @@GLOBAL.gtid_current_pos)
+BEGIN
+  CALL hipaakit.own_settings();
+  SELECT IFNULL((SELECT since FROM hipaakit.quarantine WHERE app = '{{.App}}'), @@GLOBAL.gtid_current_pos);
+END
 //
 -- A write like the application's, through to the disk. A statement in the binary log,
 -- not a row: a row that the other server lacks would stop its replication.
@@ -252,6 +266,7 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.canary_{{.App}}(
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_me INT UNSIGNED DEFAULT @@server_id;
+  CALL hipaakit.own_settings();
   SET SESSION binlog_format = STATEMENT;
   REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, p_node, p_beat);
 END
@@ -314,6 +329,7 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -338,6 +354,7 @@ BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE v_gtid TEXT DEFAULT '';
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -382,6 +399,7 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}');
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -417,6 +435,7 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.unfence_{{.App}}
 SQL SECURITY DEFINER
 BEGIN
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -451,6 +470,7 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lift_{{.App}}(p_
 SQL SECURITY DEFINER
 BEGIN
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -470,6 +490,7 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.repaired_{{.App}
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_me INT UNSIGNED DEFAULT @@server_id;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);

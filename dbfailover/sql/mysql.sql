@@ -10,7 +10,8 @@
 --   init-file=/etc/mysql/hipaakit.sql    -- two lines, see InitFile
 -- Procedures keep the mode that they are made in: whatever the server's is (backslashes
 -- that do not escape, quotes that name columns), it must not change what they do.
-SET SESSION sql_log_bin=0, SESSION sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
+SET SESSION autocommit=1, SESSION sql_safe_updates=0, SESSION sql_log_bin=0,
+  SESSION sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
 //
 CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
 //
@@ -112,8 +113,17 @@ END
 //
 UNLOCK TABLES
 //
--- Internal, as are all procedures without GRANT below. One statement for all hosts of an
--- account: all are locked, or none. p_lock NULL does nothing.
+-- Internal, as are all procedures without GRANT below. Every session begins with what is set
+-- for the whole server: with autocommit=0 a check would read one snapshot for ever, and
+-- nothing of what follows could be done; nor under the others.
+DROP PROCEDURE IF EXISTS hipaakit.own_settings
+//
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.own_settings()
+SQL SECURITY DEFINER
+SET SESSION autocommit = 1, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
+//
+-- One statement for all hosts of an account: all are locked, or none. p_lock NULL does
+-- nothing.
 DROP PROCEDURE IF EXISTS hipaakit.set_lock
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_lock(p_user VARCHAR(80), p_lock BOOLEAN)
@@ -333,6 +343,7 @@ BEGIN
   DECLARE v_super BOOLEAN DEFAULT @@GLOBAL.super_read_only;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET GLOBAL super_read_only = v_super; RESIGNAL; END;
   SET GLOBAL super_read_only = OFF;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0, SESSION group_concat_max_len = 1000000;
   SELECT CONCAT('ALTER USER ', GROUP_CONCAT(QUOTE(u.User), '@', QUOTE(u.Host)), ' ACCOUNT LOCK')
     INTO @hipaakit_do FROM mysql.user u JOIN hipaakit.app a ON CAST(u.User AS BINARY) = CAST(a.user AS BINARY) WHERE a.name <> '';
@@ -374,6 +385,7 @@ BEGIN
 -- so it is one or the other in this order.
 DECLARE v_owned TEXT DEFAULT REGEXP_REPLACE(IFNULL(REGEXP_SUBSTR(@@GLOBAL.gtid_owned,
   CONCAT(@@server_uuid, '(:[a-z_][a-z_0-9]*|:[0-9]+#[0-9]+)*')), ''), '#[0-9]+', '');
+CALL hipaakit.own_settings();
 SELECT @@GLOBAL.read_only, @@server_id, REPLACE(@@GLOBAL.gtid_executed, '\n', ''),
   IFNULL(e.number, 0), IFNULL(e.server, 0), IFNULL(e.gtid, ''),
   NOT EXISTS (SELECT 1 FROM mysql.user WHERE User = {{.User}} AND account_locked = 'N'),
@@ -402,7 +414,10 @@ DROP PROCEDURE IF EXISTS hipaakit.position_{{.App}}
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.position_{{.App}}()
 SQL SECURITY DEFINER
-SELECT IFNULL((SELECT since FROM hipaakit.quarantine WHERE app = '{{.App}}'), REPLACE(@@GLOBAL.gtid_executed, '\n', ''))
+BEGIN
+  CALL hipaakit.own_settings();
+  SELECT IFNULL((SELECT since FROM hipaakit.quarantine WHERE app = '{{.App}}'), REPLACE(@@GLOBAL.gtid_executed, '\n', ''));
+END
 //
 -- A piece of a log: reading it takes a right that would send the monitor's account all
 -- of it, rows and all.
@@ -428,6 +443,7 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.canary_{{.App}}(p_node VARC
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_me INT UNSIGNED DEFAULT @@server_id;
+  CALL hipaakit.own_settings();
   SET SESSION binlog_format = STATEMENT, SESSION transaction_isolation = 'REPEATABLE-READ';
   REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, p_node, p_beat);
 END
@@ -517,6 +533,7 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -543,6 +560,7 @@ BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE v_gtid TEXT DEFAULT '';
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -589,6 +607,7 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}');
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -629,6 +648,7 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.unfence_{{.App}}(p_number B
 SQL SECURITY DEFINER
 BEGIN
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -649,6 +669,7 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.resume_{{.App}}()
 SQL SECURITY DEFINER
 BEGIN
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF EXISTS (SELECT 1 FROM hipaakit.paused) THEN
     IF IFNULL(GET_LOCK(hipaakit.latch(''), 2), 0) = 0 THEN
@@ -680,6 +701,7 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lift_{{.App}}(p_number BIGI
 SQL SECURITY DEFINER
 BEGIN
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -702,6 +724,7 @@ DROP PROCEDURE IF EXISTS hipaakit.repaired_{{.App}}
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.repaired_{{.App}}()
 SQL SECURITY DEFINER
 BEGIN
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);
