@@ -10,23 +10,24 @@ import (
 )
 
 func kill(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	s.strike(s.pair.Servers[0].Kill)
 	s.good(t, 2, "kill -9")
 	s.pair.Servers[0].Start()
 }
 
 func shutdown(t *testing.T, s *scene) {
-	s.warm()
-	s.strike(s.pair.Servers[0].Stop)
+	s.warm(t)
+	s.strike(s.pair.Servers[0].Terminate)
 	s.good(t, 2, "SIGTERM")
+	s.pair.Servers[0].Stop()
 	s.pair.Servers[0].Start()
 }
 
 // What had been sent to a stopped server may be carried out when it goes on: its caller
 // has been told that nobody knows, and it is kept apart. What had not been sent is not.
 func pause(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	tx, err := s.b.db.Begin()
 	must(t, err)
 	_, err = tx.Exec("INSERT INTO note (text) VALUES ('late')")
@@ -76,7 +77,7 @@ func (s *scene) left(t *testing.T) {
 
 // Fast has no hold-off: there a restart is a failure.
 func quickRestart(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	if s.timers == Fast {
 		s.strike(s.pair.Servers[0].Kill)
 		s.good(t, 2, "restart within the hold-off (Fast has none: moved)")
@@ -94,7 +95,7 @@ func quickRestart(t *testing.T, s *scene) {
 }
 
 func bothRestarted(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	s.strike(func() {
 		for _, i := range []int{1, 0} { // the writer last: it could not be replaced
 			s.pair.Servers[i].Kill()
@@ -109,7 +110,7 @@ func bothRestarted(t *testing.T, s *scene) {
 // Server 2 has taken over and is gone: server 1, back alone, lacks its writes. Once it gets
 // those it may be the writer as well.
 func onlyTheOldPrimary(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	s.strike(s.pair.Servers[0].Kill)
 	s.good(t, 2, "only the old primary restarted: first the move")
 	s.pair.Servers[1].Kill()
@@ -133,7 +134,7 @@ func (s *scene) nobody(t *testing.T) {
 
 // The same, and no web node is left that has seen the move: their memory has.
 func allNodes(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	s.strike(s.pair.Servers[0].Kill)
 	s.good(t, 2, "all nodes restarted: first the move")
 	s.left(t)
@@ -168,7 +169,7 @@ func (s *scene) lose() {
 // It comes back before anybody has replaced it, and has been given its own writes again,
 // which it skips, before a node looks: its position has no gap.
 func oldCopyAtOnce(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	s.stop()
 	s.stopNodes()
 	s.lose()
@@ -186,7 +187,7 @@ func oldCopyAtOnce(t *testing.T, s *scene) {
 // It comes back when server 2 is the writer, and the nodes are there with their canaries.
 // Once an administrator has repaired it, it may be the writer again.
 func oldCopyLater(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	s.stop()
 	s.lose()
 	s.load()

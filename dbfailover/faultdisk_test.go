@@ -9,7 +9,7 @@ import (
 // Checks and small updates go on for a while; the canary tells. It takes long because
 // MariaDB tries again only once a minute when its disk was full.
 func diskFull(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	s.strike(s.pair.Servers[0].FillDisk)
 	s.good(t, 2, "disk full")
 	s.pair.Servers[0].FreeDisk()
@@ -23,7 +23,7 @@ func diskFullBehindAnother(t *testing.T, s *scene) {
 	one := s.pair.Servers[0]
 	one.SQL("CREATE TABLE south.filler (id INT PRIMARY KEY AUTO_INCREMENT, b LONGBLOB)")
 	s.pair.Servers[1].AwaitCaughtUp(one)
-	s.warm()
+	s.warm(t)
 	ctx, end := context.WithCancel(t.Context())
 	var work sync.WaitGroup
 	for range 2 {
@@ -43,7 +43,7 @@ func diskFullBehindAnother(t *testing.T, s *scene) {
 }
 
 func canariesStall(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	holder, err := s.pair.Servers[0].Root().Conn(t.Context())
 	must(t, err)
 	defer holder.Close()

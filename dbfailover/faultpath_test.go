@@ -9,7 +9,7 @@ import (
 // the node says so to its load balancer. Fast may decide before a canary can veto: a
 // needless move, with the old writer's last writes in its tail.
 func onePath(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	s.strike(func() { s.a.paths[Primary].Blackhole() })
 	s.good(t, 0, "one path lost (by the other node)")
 	eventually(t, "the node doubts", func() bool { return s.a.c.Status().State != StatePrimary })
@@ -23,7 +23,7 @@ func onePath(t *testing.T, s *scene) {
 }
 
 func bothPaths(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	s.strike(func() {
 		s.a.paths[Primary].Blackhole()
 		s.b.paths[Primary].Blackhole()
@@ -36,7 +36,7 @@ func bothPaths(t *testing.T, s *scene) {
 
 // Nobody moves, and nobody can be moved: what is acknowledged here is not there.
 func cutFeeds(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	s.strike(func() {
 		s.pair.Feeds[0].Blackhole()
 		s.pair.Feeds[1].Blackhole()

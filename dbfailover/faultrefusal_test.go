@@ -7,7 +7,7 @@ import (
 // A server that answers is not switched away from, however it refuses.
 
 func tooManyConnections(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	var held []func() error
 	for range 12 {
 		c, err := s.a.db.Conn(t.Context())
@@ -36,7 +36,7 @@ func tooManyConnections(t *testing.T, s *scene) {
 // The application's and the monitor's account have another password, for instance since a
 // rotation that did not reach the web nodes. Who is in goes on.
 func wrongPasswords(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	set := func(password string) {
 		for _, user := range []string{"north_app", "north_mon"} {
 			s.pair.Servers[0].SQL("SET sql_log_bin=0", "ALTER USER "+user+"@'127.0.0.1' "+s.pair.Servers[0].Identified(password))
@@ -67,7 +67,7 @@ func wrongPasswords(t *testing.T, s *scene) {
 
 // Fail closed: no new connection, and no move that shows an attacker the other server.
 func expiredCertificate(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	s.strike(s.pair.Servers[0].Expire)
 	s.good(t, 0, "expired certificate: who is in goes on")
 	eventually(t, "the checks meet it", func() bool {

@@ -8,7 +8,7 @@ import (
 )
 
 func longInASwitch(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	tx, err := s.b.db.Begin()
 	must(t, err)
 	_, err = tx.Exec("INSERT INTO note (text) VALUES ('long')")
@@ -40,7 +40,7 @@ func longInASwitch(t *testing.T, s *scene) {
 // A backup holds FTWRL on the writer: it answers and cannot be locked, so nobody is
 // promoted, by an order or because its canaries hang.
 func globalReadLock(t *testing.T, s *scene) {
-	s.warm()
+	s.warm(t)
 	holder, err := s.pair.Servers[0].Root().Conn(t.Context())
 	must(t, err)
 	_, err = holder.ExecContext(t.Context(), "FLUSH TABLES WITH READ LOCK")

@@ -52,7 +52,7 @@ type dialect struct {
 
 var dialects = [...]dialect{
 	MariaDB: {
-		columns: 15,
+		columns: 16,
 		origin:  "SELECT @@server_id, ''",
 		status:  "SHOW ALL SLAVES STATUS", receiving: "Slave_IO_Running", applying: "Slave_SQL_Running",
 		lag: "Seconds_Behind_Master", received: "Gtid_IO_Pos", applied: "Gtid_Slave_Pos",
@@ -68,7 +68,7 @@ var dialects = [...]dialect{
 		},
 	},
 	MySQL: {
-		columns: 17, // and the server's UUID, and what the appliers complain of
+		columns: 18, // and the server's UUID, and what the appliers complain of
 		origin:  "SELECT @@server_id, @@server_uuid",
 		status:  "SHOW REPLICA STATUS", receiving: "Replica_IO_Running", applying: "Replica_SQL_Running",
 		lag: "Seconds_Behind_Source", received: "Retrieved_Gtid_Set", applied: "Executed_Gtid_Set",

@@ -43,7 +43,7 @@ func (l *looker) look(ctx context.Context, conn driverConn) (sight, error) {
 	if err != nil {
 		return sight{}, err
 	}
-	s.feed, err = l.follow(ctx, conn, s.top.server == s.id, row[16])
+	s.feed, err = l.follow(ctx, conn, s.top.server == s.id, row[17])
 	return s, err
 }
 
@@ -60,7 +60,7 @@ func (l *looker) read(row []string) (s sight, err error) {
 		top:    epoch{number: number(row[3], 64), server: uint32(number(row[4], 32)), gtid: row[5]},
 		locked: row[6] != "0", tail: row[7], quarantined: row[8] != "0",
 		beats: number(row[9], 64), neighbours: int(number(row[10], 31)), semiSync: row[11] == "1", judged: number(row[12], 64),
-		logged: row[13], forced: row[14] == "1", uuid: row[15],
+		logged: row[13], forced: row[14] == "1", echo: number(row[15], 64), uuid: row[16],
 	}
 	return s, err
 }

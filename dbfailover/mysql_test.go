@@ -48,6 +48,9 @@ func TestMySQL(t *testing.T) {
 		"PurgedLogIsATail":                                 TestPurgedLogIsATail,
 		"ReadOnlyServerLocksTheAccountsWhenItBoots":        TestReadOnlyServerLocksTheAccountsWhenItBoots,
 		"ProceduresDoNotDependOnWhatIsSetForTheServer":     TestProceduresDoNotDependOnWhatIsSetForTheServer,
+		"ServerWhoseGateDoesNotArriveIsNotPromoted":        TestServerWhoseGateDoesNotArriveIsNotPromoted,
+		"ServerStartedWithoutBootIsNotTakenForOpen":        TestServerStartedWithoutBootIsNotTakenForOpen,
+		"ServerStartedWithoutBootIsOpenedOnProof":          TestServerStartedWithoutBootIsOpenedOnProof,
 		"History": TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)

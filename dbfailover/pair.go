@@ -56,6 +56,7 @@ type eye struct {
 	matched bool // it has been compared for that since it was last dead
 	defied  int  // fences in a row that it refused although it answers
 	resumed int  // how often it was told to go on after the gate, and is still there
+	echo    echo // of what is written there
 }
 
 func newPair(t timing, f Failback, kept memory, now time.Time) *pair {
@@ -76,6 +77,7 @@ func (p *pair) observe(r result) []Transition {
 	if r.health == HealthDead {
 		p.eyes[r.role].defied = 0 // it defies nobody now; back, it is asked again
 		p.eyes[r.role].matched = false
+		p.eyes[Primary].echo.asking, p.eyes[Secondary].echo.asking = false, false // it may come back as another one
 	}
 	return p.decide(r.ended)
 }
@@ -113,6 +115,8 @@ func (p *pair) learn(r result) {
 			eye.defied = 0
 		}
 	}
+	eye.echo.ask(r)
+	p.eyes[r.role.other()].echo.answer(s)
 	p.witness.look(p, r)
 }
 
@@ -215,13 +219,14 @@ func (w *witness) look(p *pair, r result) {
 	w.beats, w.known = r.sight.beats, true
 }
 
-// beat takes in a canary that was written, or not: good says the write arrived, bad
+// beat takes in the canary n, that was written, or not: good says the write arrived, bad
 // that the server cannot write. What else can go wrong is the checks' business.
-func (p *pair) beat(r Role, good, bad bool, began, ended time.Time) []Transition {
+func (p *pair) beat(r Role, n uint64, good, bad bool, began, ended time.Time) []Transition {
 	eye := &p.eyes[r]
 	switch {
 	case good:
 		eye.stalled, eye.stalls = time.Time{}, 0
+		eye.echo.sung, eye.echo.sungAt = n, ended
 	case bad:
 		if eye.stalls++; eye.stalled.IsZero() {
 			eye.stalled = began

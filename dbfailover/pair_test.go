@@ -114,57 +114,6 @@ func TestCanaryThatArrivesLateIsNoVeto(t *testing.T) {
 	}
 }
 
-func TestOneEpochOnTwoServersFreezes(t *testing.T) {
-	p := serving(t)
-	p.see(Primary, func(s *sight) { s.top = epoch{2, 1, ""} })
-	turn := p.turn
-	p.see(Secondary, func(s *sight) { s.top, s.locked = epoch{2, 2, ""}, false })
-	if p.state != StateFrozen || p.turn == turn {
-		t.Fatalf("%v: %s, and connections stay", p.state, p.reason)
-	}
-	if task, _ := p.next(p.now); task != nil {
-		t.Errorf("it does something about it: %+v", task)
-	}
-	if _, err := p.order(Primary, false, p.now); err == nil {
-		t.Error("an operator decides without Force")
-	}
-	wish, err := p.order(Primary, true, p.now)
-	must(t, err)
-	if task, _ := p.next(p.now); task != wish || task.epoch.number != 3 {
-		t.Errorf("with Force: %+v", task)
-	}
-}
-
-func TestLowerServerThatCannotBeLockedFreezes(t *testing.T) {
-	p := serving(t)
-	open := func(s *sight) { s.locked = false } // with the lower epoch, and open
-	for range frozenAfter {
-		p.see(Primary)
-		p.see(Secondary, open)
-		p.now = p.now.Add(time.Second) // past the pause after a failure
-		task, _ := p.next(p.now)
-		if task == nil || task.kind != taskFence || task.to != Secondary {
-			t.Fatalf("%+v in %v", task, p.state)
-		}
-		p.finish(task, outcome{err: refusal(1114), reached: true, ended: p.now})
-	}
-	if p.state != StateFrozen {
-		t.Fatalf("%v: %s", p.state, p.reason)
-	}
-	p.see(Secondary, open)
-	p.now = p.now.Add(time.Second) // past the pause after a failure
-	task, _ := p.next(p.now)
-	if task == nil || task.kind != taskFence {
-		t.Fatalf("it gave up: %+v", task)
-	}
-	p.finish(task, outcome{reached: true, ended: p.now})
-	p.see(Secondary)
-	p.see(Primary)
-	if p.state != StatePrimary {
-		t.Errorf("%v: %s", p.state, p.reason)
-	}
-}
-
 func TestBootLockedServerIsOpenedOnProofOnly(t *testing.T) {
 	locked := func(s *sight) { s.locked = true }
 	alone := func(p *panel) *task {
@@ -279,50 +228,6 @@ func TestNobodyMovesAtTheEndOfAPause(t *testing.T) {
 	}
 }
 
-func TestFrozenEndsWhenTheLowerServerIsGone(t *testing.T) {
-	p := serving(t)
-	for range frozenAfter {
-		p.see(Primary)
-		p.see(Secondary, func(s *sight) { s.locked = false })
-		p.now = p.now.Add(time.Second) // past the pause after a failure
-		task, _ := p.next(p.now)
-		p.finish(task, outcome{err: refusal(1114), reached: true, ended: p.now})
-	}
-	if p.state != StateFrozen {
-		t.Fatalf("%v", p.state)
-	}
-	for range 5 {
-		p.see(Primary)
-		p.check(Secondary, HealthDead, sight{})
-		if task, _ := p.next(p.now); task != nil {
-			p.finish(task, outcome{reached: true, ended: p.now})
-		}
-	}
-	if p.state != StatePrimary {
-		t.Errorf("the writer is well and the other one off: %v (%s)", p.state, p.reason)
-	}
-}
-
-// Its disk is full, which is why it was left: it stores no row, and lets nobody in.
-func TestLowerServerThatIsLockedDoesNotFreeze(t *testing.T) {
-	for _, refused := range []error{refusal(1114), refusal(30003)} {
-		p := newPanel(t, memory{})
-		for range 10 {
-			p.see(Secondary, func(s *sight) { s.top, s.locked = epoch{2, 2, "1-1-10,2-2-10"}, false })
-			p.see(Primary, func(s *sight) { s.locked = true })
-			p.now = p.now.Add(time.Second) // past the pause after a failure
-			if task, _ := p.next(p.now); task != nil && task.kind == taskFence {
-				p.finish(task, outcome{err: refused, reached: true, ended: p.now})
-			} else if task != nil {
-				p.finish(task, outcome{reached: true, ended: p.now})
-			}
-		}
-		if p.state != StateSecondary {
-			t.Errorf("%v: the healthy writer is not used: %v (%s)", refused, p.state, p.reason)
-		}
-	}
-}
-
 func TestEverySwitchIsAnswered(t *testing.T) {
 	p := serving(t)
 	first, err := p.order(Secondary, false, p.now)
@@ -332,27 +237,6 @@ func TestEverySwitchIsAnswered(t *testing.T) {
 	}
 	if task, _ := p.next(p.now); task != first {
 		t.Errorf("%+v", task)
-	}
-}
-
-// A check that was under way during the move tells of yesterday's conflict.
-func TestConflictThatALaterEpochDecidedDoesNotFreeze(t *testing.T) {
-	p := serving(t)
-	conflict := func(r Role) { p.see(r, func(s *sight) { s.top = epoch{5, s.id, ""} }) }
-	conflict(Primary)
-	conflict(Secondary)
-	if p.state != StateFrozen {
-		t.Fatalf("%v", p.state)
-	}
-	if _, err := p.order(Secondary, true, p.now); err != nil {
-		t.Fatal(err)
-	}
-	task, _ := p.next(p.now)
-	task.epoch.gtid = "1-1-10,2-2-11"
-	p.finish(task, outcome{epoch: task.epoch, ended: p.now.Add(time.Second)})
-	conflict(Secondary)
-	if p.state != StateSecondary {
-		t.Errorf("%v: %s", p.state, p.reason)
 	}
 }
 
@@ -369,103 +253,5 @@ func TestExchangedNamesDoNotFenceTheWriter(t *testing.T) {
 	}
 	if p.state != StateSecondary {
 		t.Errorf("%v: %s", p.state, p.reason)
-	}
-}
-
-// A server that was restored from an old copy is tainted for it: a moment later its position
-// has passed what it lacks.
-func TestServerThatLostWritesIsTainted(t *testing.T) {
-	p := serving(t)
-	p.see(Secondary, func(s *sight) { s.feed.received = "1-1-20,2-2-10" })
-	p.see(Primary, func(s *sight) { s.locked = true })
-	if p.sings(Primary) || !p.sings(Secondary) {
-		t.Error("a canary would hide it")
-	}
-	p.see(Secondary, func(s *sight) { s.at, s.feed.received = "1-1-20,2-2-10", "1-1-20,2-2-10" })
-	task, _ := p.next(p.now)
-	if task == nil || task.kind != taskMove || task.to != Secondary || !task.lost {
-		t.Fatalf("%+v in %v: %s", task, p.state, p.reason)
-	}
-	p.finish(task, outcome{epoch: epoch{2, 2, "1-1-20,2-2-11"}, ended: p.now})
-	p.see(Secondary, func(s *sight) { s.at, s.top, s.locked = "1-1-20,2-2-11", epoch{2, 2, "1-1-20,2-2-11"}, false })
-	p.see(Primary, func(s *sight) { s.top, s.locked = epoch{2, 2, ""}, true })
-	if task, _ = p.next(p.now); task == nil || task.kind != taskFence || !task.lost {
-		t.Errorf("not tainted yet: %+v", task)
-	}
-}
-
-// What it lost comes back from the other server, is skipped because it is its own, and is
-// counted: its position soon has no gap. Its own log has.
-func TestServerThatLostWritesIsSeenByItsOwnLog(t *testing.T) {
-	for what, c := range map[string]struct {
-		logged string
-		lost   bool
-	}{
-		"all of it":                       {"1-1-20,2-2-10", false},
-		"the copy's log":                  {"1-1-10,2-2-10", true},
-		"set up from the other, no log":   {"", false},
-		"the same, and it has taken over": {"2-2-10", false},
-		"a log that cannot be read":       {"what", true},
-	} {
-		p := newPanel(t, memory{})
-		at := func(s *sight) {
-			s.at, s.feed.received = "1-1-20,2-2-10", "1-1-20,2-2-10"
-			s.locked = true
-		}
-		p.see(Secondary, at)
-		p.see(Primary, at, func(s *sight) { s.logged = c.logged })
-		if p.lost(Primary) != c.lost || p.sings(Primary) == c.lost {
-			t.Errorf("%s: lost %v, sings %v", what, p.lost(Primary), p.sings(Primary))
-		}
-	}
-}
-
-// Both are seen at once after everybody's start: a canary comes after the comparison.
-func TestNoCanaryBeforeTheComparison(t *testing.T) {
-	p := newPanel(t, memory{})
-	p.see(Primary)
-	p.see(Secondary)
-	if p.sings(Primary) {
-		t.Error("the primary has been seen, and not compared")
-	}
-	if p.see(Primary); !p.sings(Primary) {
-		t.Error("compared, and no canary")
-	}
-	p.check(Primary, HealthDead, sight{})
-	if p.now = p.now.Add(time.Second); p.sings(Primary) {
-		t.Error("it may be another one when it comes back")
-	}
-	// It comes back, and its look overlaps with one at the other.
-	overlap := func(p *panel, r Role, change ...func(*sight)) {
-		began := p.now.Add(time.Millisecond)
-		p.see(r.other())
-		s := sight{known: true, id: uint32(r) + 1, at: "1-1-10,2-2-10", top: epoch{1, 1, ""}, locked: r == Secondary, feed: feed{received: "1-1-10,2-2-10", applied: true}}
-		for _, f := range change {
-			f(&s)
-		}
-		p.number++
-		p.observe(result{role: r, health: HealthOK, number: p.number, began: began, ended: p.now.Add(2 * time.Millisecond), sight: s})
-	}
-	if overlap(p, Primary); p.sings(Primary) {
-		t.Error("it has not been compared in this life")
-	}
-	// Nor is it opened, or promoted, however long all looks overlap.
-	p = newPanel(t, memory{})
-	for range 20 {
-		overlap(p, Primary, isLocked)
-		if task, _ := p.next(p.now.Add(5 * time.Millisecond)); task != nil {
-			t.Fatalf("%+v", task)
-		}
-	}
-	p = newPanel(t, memory{})
-	if overlap(p, Secondary); !strings.Contains(p.unfit(Secondary, p.now), "not compared") {
-		t.Error("fit to be promoted: " + p.unfit(Secondary, p.now))
-	}
-	p = newPanel(t, memory{})
-	for range p.timing.fall {
-		p.check(Secondary, HealthDead, sight{})
-	}
-	if p.see(Primary); !p.sings(Primary) {
-		t.Error("there is none to compare it with")
 	}
 }

@@ -306,7 +306,7 @@ func TestWhenSyncedGoesHomeAfterAWhileInStep(t *testing.T) {
 		for range 2 * stable(p) {
 			p.see(Primary, away, c[0])
 			p.see(Secondary, writer, c[1])
-			p.beat(Primary, true, false, p.now, p.now)
+			p.beat(Primary, 1, true, false, p.now, p.now)
 			if task, _ := p.next(p.now); task != nil {
 				if task.kind == taskMove && task.to == Primary {
 					t.Errorf("%s: %+v", what, task)

@@ -160,7 +160,7 @@ func TestHowMuchIsAFailure(t *testing.T) {
 // Canaries hang as long as their timeout, so one is none; and they have to go on failing.
 func TestServerThatCannotWriteIsLeft(t *testing.T) {
 	p := serving(t)
-	fails := func() { p.beat(Primary, false, true, p.now, p.now) }
+	fails := func() { p.beat(Primary, 1, false, true, p.now, p.now) }
 	fails()
 	p.rounds(40, nothing, nothing)
 	if p.task != nil || p.stalling(Primary, p.now) {
@@ -176,7 +176,7 @@ func TestServerThatCannotWriteIsLeft(t *testing.T) {
 	if p.stalling(Primary, p.now) {
 		t.Error("at once")
 	}
-	p.beat(Primary, true, false, p.now, p.now)
+	p.beat(Primary, 1, true, false, p.now, p.now)
 	p.rounds(40, nothing, nothing)
 	fails()
 	fails()
@@ -187,7 +187,7 @@ func TestServerThatCannotWriteIsLeft(t *testing.T) {
 	p = serving(t)
 	for range 2 {
 		fails()
-		p.beat(Secondary, false, true, p.now, p.now)
+		p.beat(Secondary, 1, false, true, p.now, p.now)
 	}
 	if task := p.rounds(40, nothing, nothing); task != nil {
 		t.Errorf("to one that cannot write either: %+v", task)

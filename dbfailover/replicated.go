@@ -170,7 +170,7 @@ func (c *Connector) canary(ctx context.Context, role Role, beat uint64) bool {
 		return false
 	}
 	c.mu.Lock()
-	c.apply(c.replicated.pair.beat(role, err == nil, cannotWrite(err), began, time.Now()))
+	c.apply(c.replicated.pair.beat(role, beat, err == nil, cannotWrite(err), began, time.Now()))
 	c.mu.Unlock()
 	c.flush()
 	return err == nil

@@ -16,6 +16,7 @@ type sight struct {
 	tail        string // what it has and the other never got; it is tainted then
 	quarantined bool   // it ignores the application's schemas
 	beats       uint64 // sum of other nodes' canaries written on the other server
+	echo        uint64 // this node's last canary from the other server
 	neighbours  int    // other applications whose writer it is
 	semiSync    bool   // acknowledged means on the other server as well
 	feed        feed

@@ -143,6 +143,9 @@ func (p *pairSchedule) judge() {
 		if !n.pair.state.serving() || int(n.pair.active) != writer {
 			p.t.Errorf("%s is in %v with the %v: %s", n.name, n.pair.state, n.pair.active, n.pair.reason)
 		}
+		if n.pair.deaf(Primary) || n.pair.deaf(Secondary) {
+			p.t.Errorf("%s takes canaries for lost", n.name)
+		}
 		n.mu.Unlock()
 	}
 	p.rows(writer)

@@ -271,12 +271,12 @@ func (l *simLink) lift(ctx context.Context, number uint64) error {
 	})
 }
 
-func (l *simLink) beat(ctx context.Context, _ uint64) error {
+func (l *simLink) beat(ctx context.Context, n uint64) error {
 	err := l.do(ctx, func(s *simServer) error {
 		if s.full {
 			return errFull
 		}
-		s.own = append(s.own, simEntry{node: l.node})
+		s.own = append(s.own, simEntry{node: l.node, beat: n})
 		return nil
 	})
 	if errors.Is(err, errFull) {
@@ -299,7 +299,7 @@ func (l *simLink) look(ctx context.Context) (sight, error) {
 		other := l.world.servers[1-l.i]
 		*seen = sight{
 			known: true, id: s.id, at: l.world.at(l.i), top: s.top(), locked: s.locked, tail: s.tail, quarantined: s.quarantined,
-			judged: s.judged, forced: s.forced[s.top().number],
+			judged: s.judged, echo: s.echoes[l.node], forced: s.forced[s.top().number],
 			feed: feed{
 				receiving: l.world.feed[l.i] && other.up && !other.paused, applying: !s.gated, gated: s.gated,
 				received: fmt.Sprintf("%d-%d-%d", other.id, other.id, s.received), applied: s.applied == s.received,

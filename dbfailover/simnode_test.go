@@ -83,7 +83,7 @@ func (n *simNode) check(ctx context.Context, role Role) {
 }
 
 func (n *simNode) sing(ctx context.Context, role Role) {
-	for ctx.Err() == nil {
+	for number := uint64(time.Now().UnixMilli()); ctx.Err() == nil; number++ {
 		n.mu.Lock()
 		may := n.pair.sings(role)
 		n.mu.Unlock()
@@ -93,13 +93,13 @@ func (n *simNode) sing(ctx context.Context, role Role) {
 		}
 		began := time.Now()
 		limited, cancel := context.WithTimeout(ctx, n.timing.stall/2)
-		err := n.links[role].beat(limited, 0)
+		err := n.links[role].beat(limited, number)
 		cancel()
 		if ctx.Err() != nil {
 			return
 		}
 		n.mu.Lock()
-		n.apply(n.pair.beat(role, err == nil, cannotWrite(err), began, time.Now()))
+		n.apply(n.pair.beat(role, number, err == nil, cannotWrite(err), began, time.Now()))
 		n.mu.Unlock()
 		_ = nap(ctx, n.timing.beat)
 	}

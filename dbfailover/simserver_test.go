@@ -21,7 +21,8 @@ type simWorld struct {
 type simEntry struct {
 	row  string // the application's, or empty
 	gate uint64 // or the start of an epoch
-	node string // or whose canary
+	node string // or whose canary,
+	beat uint64 // and which
 }
 
 type simServer struct {
@@ -40,6 +41,7 @@ type simServer struct {
 	judged      uint64
 	forced      map[uint64]bool   // own epochs that were opened over a tail
 	heard       map[string]uint64 // canaries taken over, by node
+	echoes      map[string]uint64 // the last of each
 	tainted     int               // own entries from here on are the tail
 	boots       int               // connections of an earlier life are dead
 	full        bool              // its disk: commits wait
@@ -63,7 +65,7 @@ func newSimWorld(rng *rand.Rand) *simWorld {
 	w := &simWorld{rng: rng, feed: [2]bool{true, true}, changed: make(chan struct{})}
 	for i := range w.servers {
 		w.servers[i] = &simServer{
-			id: uint32(i + 1), up: true, locked: i == 1, rows: map[string]bool{}, heard: map[string]uint64{}, tainted: -1, forced: map[uint64]bool{},
+			id: uint32(i + 1), up: true, locked: i == 1, rows: map[string]bool{}, heard: map[string]uint64{}, echoes: map[string]uint64{}, tainted: -1, forced: map[uint64]bool{},
 			epochs: map[uint64]epoch{1: {1, 1, ""}},
 		}
 	}
@@ -136,6 +138,7 @@ func (w *simWorld) replicate() {
 			}
 			if e.node != "" {
 				s.heard[e.node]++
+				s.echoes[e.node] = e.beat
 			}
 			s.applied++
 		}

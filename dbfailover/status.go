@@ -161,6 +161,7 @@ func (p *pair) alarms(r Role, now time.Time) (list []string) {
 		{!h.sight.feed.applying, "replication: not applying"},
 		{h.sight.readOnly, "read-only"},
 		{p.eyes[r].lost, whyLost},
+		{p.deaf(r), whyDeaf},
 		{p.stalling(r, now), "cannot write"},
 	} {
 		if a.is {

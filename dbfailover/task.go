@@ -114,10 +114,17 @@ func (p *pair) needed(now time.Time) *task {
 	if !known || !p.recent(now) {
 		return nil
 	}
-	for _, choice := range []*task{
-		p.failover(owner, now), p.fenceLower(), p.openOwner(owner, now), p.unlockOwner(owner, now),
+	fence := p.fenceLower()
+	choices := []*task{
+		p.failover(owner, now), fence, p.openOwner(owner, now), p.unlockOwner(owner, now),
 		p.resumeApplying(owner), p.liftQuarantine(owner), p.failbackTo(owner, now),
-	} {
+	}
+	// A fence that does not work (a lock that somebody holds, a disk that hangs) comes after
+	// the writer's opening every second time, which nothing would ever open otherwise.
+	if fence != nil && p.trials.of(taskFence, fence.to)%2 == 1 {
+		choices[1], choices[2], choices[3] = choices[2], choices[3], fence
+	}
+	for _, choice := range choices {
 		if choice != nil {
 			return choice
 		}
@@ -202,18 +209,21 @@ func (p *pair) openOwner(owner Role, now time.Time) *task {
 	if !ok || s.top.number >= p.highest.number {
 		return nil
 	}
-	if s.tail == "" && p.compared(owner) && !p.lost(owner) && covers(s.at, p.highest.gtid) {
+	if s.tail == "" && p.compared(owner) && !p.lost(owner) && covers(s.at, p.highest.gtid) && p.trials.of(taskOpen, owner) < lasting {
 		return &task{kind: taskOpen, to: owner, epoch: p.highest}
 	}
-	// It never gets there, or has been judged meanwhile: the one that was fenced for it
-	// takes the next epoch. It wrote last, so its quarantine does not matter.
-	if other := owner.other(); now.Sub(p.doubted) >= p.timing.doubt {
-		if o, ok := p.view(other); ok && o.tail == "" {
-			return &task{kind: taskMove, to: other, planned: true, epoch: p.fresh(other),
-				reason: owner.String() + ": has not reached the epoch's position"}
-		}
+	// It never gets there, has been judged meanwhile, or refuses: the one that was fenced
+	// for it takes the next epoch. It wrote last, so its quarantine does not matter.
+	if o, ok := p.view(owner.other()); ok && o.tail == "" && now.Sub(p.doubted) >= p.timing.doubt {
+		return p.instead(owner, "has not reached the epoch's position")
 	}
 	return nil
+}
+
+// instead gives the next epoch to the other server.
+func (p *pair) instead(owner Role, reason string) *task {
+	to := owner.other()
+	return &task{kind: taskMove, to: to, planned: true, epoch: p.fresh(to), reason: owner.String() + ": " + reason}
 }
 
 // unlockOwner opens a server that was locked at its boot, if nobody else can have been
@@ -226,6 +236,9 @@ func (p *pair) unlockOwner(owner Role, now time.Time) *task {
 	// A moment, because it may be somebody's move that locked it.
 	if now.Sub(p.eyes[owner].locked) < p.timing.settle {
 		return nil
+	}
+	if p.trials.of(taskUnlock, owner) >= lasting && p.unfit(owner.other(), now) == "" {
+		return p.instead(owner, "cannot be opened")
 	}
 	return &task{kind: taskUnlock, to: owner, epoch: p.highest}
 }

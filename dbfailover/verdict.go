@@ -164,6 +164,8 @@ func (p *pair) unfit(r Role, now time.Time) string {
 		return "quarantined: it has not taken over the application's writes"
 	case p.twins():
 		return whyTwins
+	case p.deaf(Primary) || p.deaf(Secondary):
+		return whyDeaf
 	case s.readOnly:
 		return "read-only"
 	case s.top.number < p.highest.number:

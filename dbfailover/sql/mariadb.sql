@@ -55,6 +55,10 @@ CREATE TABLE IF NOT EXISTS hipaakit.judged (
 -- that one's along, and what they say of quarantine and tails is not true of it.
 CREATE TABLE IF NOT EXISTS hipaakit.home (one BOOLEAN PRIMARY KEY, server INT UNSIGNED NOT NULL) ENGINE=InnoDB
 //
+-- The start of the server in which an account was last locked, or opened by right. One that
+-- is open in another start is so because nobody called boot.
+CREATE TABLE IF NOT EXISTS hipaakit.settled (app VARCHAR(32) PRIMARY KEY, start BIGINT NOT NULL) ENGINE=InnoDB
+//
 -- Replicated. A web node proves here that it can write; each row is written on one
 -- server only, so the two never conflict.
 CREATE TABLE IF NOT EXISTS hipaakit.canary (
@@ -83,6 +87,12 @@ GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE, TRIGGER ON hipaakit.* TO hipaakit
 CREATE OR REPLACE DEFINER=hipaakit@localhost FUNCTION hipaakit.latch(p_app VARCHAR(32)) RETURNS CHAR(40)
 READS SQL DATA SQL SECURITY DEFINER
 RETURN (SELECT latch FROM hipaakit.app WHERE name = p_app)
+//
+-- When the server was started, in seconds since 1970: the same whatever became of its clock
+-- since then, because Uptime is counted with that, too.
+CREATE OR REPLACE DEFINER=hipaakit@localhost FUNCTION hipaakit.started() RETURNS BIGINT
+READS SQL DATA SQL SECURITY DEFINER
+RETURN UNIX_TIMESTAMP() - (SELECT CAST(VARIABLE_VALUE AS SIGNED) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME')
 //
 CREATE OR REPLACE DEFINER=hipaakit@localhost TRIGGER hipaakit.gate_insert BEFORE INSERT ON hipaakit.gate FOR EACH ROW
 BEGIN
@@ -209,6 +219,7 @@ BEGIN
   FOR a IN (SELECT user FROM hipaakit.app WHERE name <> '') DO
     CALL hipaakit.set_lock(a.user, TRUE);
   END FOR;
+  REPLACE INTO hipaakit.settled SELECT name, hipaakit.started() FROM hipaakit.app;
   CALL hipaakit.settle_in();
   CALL hipaakit.refilter();
 END
@@ -237,7 +248,8 @@ CALL hipaakit.own_settings();
 SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
   IFNULL(e.number, 0), IFNULL(e.server, 0), IFNULL(e.gtid, ''),
   NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = {{.User}}
-    AND NOT IFNULL(JSON_VALUE(Priv, '$.account_locked'), 0)),
+    AND NOT IFNULL(JSON_VALUE(Priv, '$.account_locked'), 0))
+  OR NOT EXISTS (SELECT 1 FROM hipaakit.settled WHERE app = '{{.App}}' AND start = hipaakit.started()),
   IFNULL((SELECT tail FROM hipaakit.taint WHERE app = '{{.App}}'), ''),
   EXISTS (SELECT 1 FROM hipaakit.quarantine WHERE app = '{{.App}}'),
   (SELECT IFNULL(SUM(beat), 0) FROM hipaakit.canary WHERE app = '{{.App}}' AND server <> @@server_id AND node <> p_node),
@@ -246,7 +258,8 @@ SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
   @@GLOBAL.rpl_semi_sync_master_wait_point = 'AFTER_SYNC' AND EXISTS (SELECT 1 FROM information_schema.GLOBAL_STATUS
     WHERE VARIABLE_NAME = 'RPL_SEMI_SYNC_MASTER_STATUS' AND VARIABLE_VALUE = 'ON'),
   IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0), @@GLOBAL.gtid_binlog_pos,
-  IFNULL(e.forced, FALSE)
+  IFNULL(e.forced, FALSE),
+  (SELECT IFNULL(MAX(beat), 0) FROM hipaakit.canary WHERE app = '{{.App}}' AND server <> @@server_id AND node = p_node)
 FROM (SELECT 1) one LEFT JOIN
   (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE;
 END
@@ -320,6 +333,9 @@ UNION SELECT CONCAT('the account may write to a schema that is not among the app
   WHERE 'Y' IN (Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Alter_priv, Trigger_priv, Event_priv)
   AND NOT EXISTS (SELECT 1 FROM hipaakit.owned WHERE app = '{{.App}}' AND schema_name = CONVERT(REPLACE(Db, '\\_', '_') USING utf8mb4) COLLATE utf8mb4_bin)
 UNION SELECT 'the account does not exist' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = {{.User}})
+UNION SELECT 'the server was started without hipaakit.boot in its init-file: accounts and filters are as somebody left them' FROM DUAL
+  WHERE NOT EXISTS (SELECT 1 FROM hipaakit.settled WHERE app = '' AND start = hipaakit.started())
+UNION SELECT 'the server has no init-file, which has to call hipaakit.boot' FROM DUAL WHERE IFNULL(@@GLOBAL.init_file, '') = ''
 //
 -- Locks the application out, if no epoch after p_number has begun here: a node that was
 -- slow would otherwise lock the writer of a later one. Answers how many threads are left,
@@ -425,6 +441,7 @@ BEGIN
     INSERT INTO hipaakit.epoch (app, number, server, gtid, forced)
       VALUES ('{{.App}}', p_number, @@server_id, TRIM(LEADING ',' FROM CONCAT(@hipaakit_stood, ',', @@last_gtid)), v_forced);
   END IF;
+  REPLACE INTO hipaakit.settled VALUES ('{{.App}}', hipaakit.started());
   CALL hipaakit.set_lock({{.User}}, FALSE);
   DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
   SELECT gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
@@ -444,6 +461,7 @@ BEGIN
       OR EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number > p_number) THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
   END IF;
+  REPLACE INTO hipaakit.settled VALUES ('{{.App}}', hipaakit.started());
   CALL hipaakit.set_lock({{.User}}, FALSE);
   DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
@@ -508,8 +526,13 @@ CALL hipaakit.refilter()
 //
 -- No script opens a server: a later epoch may be in use on the other one. The web nodes
 -- open the writer, once they have read both. Run again, it leaves a writer open, and locks
--- hosts of the account that are new where the others are locked.
+-- hosts of the account that are new where the others are locked, and all of a server that
+-- was started without boot.
+SET @hipaakit_asleep = NOT EXISTS (SELECT 1 FROM hipaakit.settled WHERE app = '{{.App}}' AND start = hipaakit.started())
+//
 SET @hipaakit_locked = EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = {{.User}}
   AND JSON_VALUE(Priv, '$.account_locked'))
 //
-EXECUTE IMMEDIATE IF(@hipaakit_first OR @hipaakit_locked, CONCAT('CALL hipaakit.set_lock(', QUOTE({{.User}}), ', TRUE)'), 'DO 0')
+EXECUTE IMMEDIATE IF(@hipaakit_first OR @hipaakit_asleep OR @hipaakit_locked, CONCAT('CALL hipaakit.set_lock(', QUOTE({{.User}}), ', TRUE)'), 'DO 0')
+//
+REPLACE INTO hipaakit.settled VALUES ('', hipaakit.started()), ('{{.App}}', hipaakit.started())

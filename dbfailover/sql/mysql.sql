@@ -60,6 +60,10 @@ CREATE TABLE IF NOT EXISTS hipaakit.judged (
 -- that one's along, and what they say of quarantine and tails is not true of it.
 CREATE TABLE IF NOT EXISTS hipaakit.home (one BOOLEAN PRIMARY KEY, server INT UNSIGNED NOT NULL) ENGINE=InnoDB
 //
+-- The start of the server in which an account was last locked, or opened by right. One that
+-- is open in another start is so because nobody called boot.
+CREATE TABLE IF NOT EXISTS hipaakit.settled (app VARCHAR(32) PRIMARY KEY, start BIGINT NOT NULL) ENGINE=InnoDB
+//
 -- Replicated. A web node proves here that it can write; each row is written on one
 -- server only, so the two never conflict.
 CREATE TABLE IF NOT EXISTS hipaakit.canary (
@@ -96,6 +100,14 @@ DROP FUNCTION IF EXISTS hipaakit.latch
 CREATE DEFINER=hipaakit@localhost FUNCTION hipaakit.latch(p_app VARCHAR(32)) RETURNS CHAR(40)
 READS SQL DATA SQL SECURITY DEFINER
 RETURN IFNULL((SELECT latch FROM hipaakit.app WHERE name = p_app), 'hipaakit')
+//
+-- When the server was started, in seconds since 1970: the same whatever became of its clock
+-- since then, because Uptime is counted with that, too.
+DROP FUNCTION IF EXISTS hipaakit.started
+//
+CREATE DEFINER=hipaakit@localhost FUNCTION hipaakit.started() RETURNS BIGINT
+READS SQL DATA SQL SECURITY DEFINER
+RETURN UNIX_TIMESTAMP() - (SELECT CAST(VARIABLE_VALUE AS SIGNED) FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime')
 //
 -- Under a lock: no gate may come in between, where the script is run again.
 LOCK TABLES hipaakit.gate WRITE
@@ -352,6 +364,7 @@ BEGIN
     EXECUTE hipaakit_do;
     DEALLOCATE PREPARE hipaakit_do;
   END IF;
+  REPLACE INTO hipaakit.settled SELECT name, hipaakit.started() FROM hipaakit.app;
   CALL hipaakit.settle_in();
   DELETE FROM hipaakit.paused;
   CALL hipaakit.refilter();
@@ -388,7 +401,8 @@ DECLARE v_owned TEXT DEFAULT REGEXP_REPLACE(IFNULL(REGEXP_SUBSTR(@@GLOBAL.gtid_o
 CALL hipaakit.own_settings();
 SELECT @@GLOBAL.read_only, @@server_id, REPLACE(@@GLOBAL.gtid_executed, '\n', ''),
   IFNULL(e.number, 0), IFNULL(e.server, 0), IFNULL(e.gtid, ''),
-  NOT EXISTS (SELECT 1 FROM mysql.user WHERE User = {{.User}} AND account_locked = 'N'),
+  NOT EXISTS (SELECT 1 FROM mysql.user WHERE User = {{.User}} AND account_locked = 'N')
+  OR NOT EXISTS (SELECT 1 FROM hipaakit.settled WHERE app = '{{.App}}' AND start = hipaakit.started()),
   IFNULL((SELECT tail FROM hipaakit.taint WHERE app = '{{.App}}'), ''),
   EXISTS (SELECT 1 FROM hipaakit.quarantine WHERE app = '{{.App}}'),
   (SELECT IFNULL(SUM(beat), 0) FROM hipaakit.canary WHERE app = '{{.App}}' AND server <> @@server_id AND node <> p_node),
@@ -400,6 +414,7 @@ SELECT @@GLOBAL.read_only, @@server_id, REPLACE(@@GLOBAL.gtid_executed, '\n', ''
     WHERE VARIABLE_NAME IN ('rpl_semi_sync_source_wait_point', 'rpl_semi_sync_master_wait_point') AND VARIABLE_VALUE = 'AFTER_SYNC'),
   IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0),
   CONCAT(v_owned, ',', REPLACE(@@GLOBAL.gtid_executed, '\n', '')), IFNULL(e.forced, FALSE),
+  (SELECT IFNULL(MAX(beat), 0) FROM hipaakit.canary WHERE app = '{{.App}}' AND server <> @@server_id AND node = p_node),
   @@server_uuid,
   IF(EXISTS (SELECT 1 FROM hipaakit.paused) AND IS_FREE_LOCK(hipaakit.latch('')), 'hipaakit: paused',
   IFNULL((SELECT GROUP_CONCAT(LAST_ERROR_MESSAGE) FROM performance_schema.replication_applier_status_by_worker
@@ -509,6 +524,9 @@ UNION SELECT CONCAT('the account may write to a schema that is not among the app
 UNION SELECT 'the account does not exist' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM mysql.user WHERE User = {{.User}})
 -- The server: without GTIDs there is no position; a gate that is passed by the other
 -- appliers, or skipped, is none; filters are read from performance_schema.
+UNION SELECT 'the server was started without hipaakit.boot in its init-file: accounts and filters are as somebody left them' FROM DUAL
+  WHERE NOT EXISTS (SELECT 1 FROM hipaakit.settled WHERE app = '' AND start = hipaakit.started())
+UNION SELECT 'the server has no init-file, which has to call hipaakit.boot' FROM DUAL WHERE IFNULL(@@GLOBAL.init_file, '') = ''
 UNION SELECT 'the server has gtid_mode other than ON' FROM DUAL WHERE @@GLOBAL.gtid_mode <> 'ON'
 UNION SELECT 'the server has performance_schema=OFF' FROM DUAL WHERE NOT @@GLOBAL.performance_schema
 UNION SELECT CONCAT('the server has performance_schema_max_thread_instances=', @@GLOBAL.performance_schema_max_thread_instances,
@@ -636,6 +654,7 @@ BEGIN
       VALUES ('{{.App}}', p_number, @@server_id, REPLACE(GTID_SUBTRACT(TRIM(BOTH ',' FROM CONCAT(@hipaakit_stood, ',',
         IFNULL(REGEXP_SUBSTR(REPLACE(@@GLOBAL.gtid_executed, '\n', ''), CONCAT(@@server_uuid, '[^,]*')), ''))), ''), '\n', ''), v_forced);
   END IF;
+  REPLACE INTO hipaakit.settled VALUES ('{{.App}}', hipaakit.started());
   CALL hipaakit.set_lock({{.User}}, FALSE);
   DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
   SELECT gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
@@ -657,6 +676,7 @@ BEGIN
       OR EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number > p_number) THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
   END IF;
+  REPLACE INTO hipaakit.settled VALUES ('{{.App}}', hipaakit.started());
   CALL hipaakit.set_lock({{.User}}, FALSE);
   DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
@@ -678,7 +698,7 @@ BEGIN
     CALL hipaakit.refilter();
     DO RELEASE_LOCK(hipaakit.latch(''));
   END IF;
-  START REPLICA SQL_THREAD;
+  START REPLICA SQL_THREAD FOR CHANNEL '';
 END
 //
 -- Ends a call that its web node has given up. The account that made it may not: in a
@@ -740,7 +760,12 @@ CALL hipaakit.refilter()
 //
 -- No script opens a server: a later epoch may be in use on the other one. The web nodes
 -- open the writer, once they have read both. Run again, it leaves a writer open, and locks
--- hosts of the account that are new where the others are locked.
+-- hosts of the account that are new where the others are locked, and all of a server that
+-- was started without boot.
+SET @hipaakit_asleep = NOT EXISTS (SELECT 1 FROM hipaakit.settled WHERE app = '{{.App}}' AND start = hipaakit.started())
+//
 SET @hipaakit_locked = EXISTS (SELECT 1 FROM mysql.user WHERE User = {{.User}} AND account_locked = 'Y')
 //
-CALL hipaakit.set_lock({{.User}}, IF(@hipaakit_first OR @hipaakit_locked, TRUE, NULL))
+CALL hipaakit.set_lock({{.User}}, IF(@hipaakit_first OR @hipaakit_asleep OR @hipaakit_locked, TRUE, NULL))
+//
+REPLACE INTO hipaakit.settled VALUES ('', hipaakit.started()), ('{{.App}}', hipaakit.started())
