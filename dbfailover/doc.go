@@ -94,7 +94,8 @@
 // without which that takes 10 s, and the two cases in which an acknowledged row can still
 // be part of a tail.
 //
-// A writer under FLUSH TABLES WITH READ LOCK cannot be locked, so it is not replaced. A
+// A writer under FLUSH TABLES WITH READ LOCK cannot be locked, so it is not replaced, and a
+// secondary under it cannot be opened; nor, both, one under MySQL's LOCK INSTANCE FOR BACKUP. A
 // statement that the secondary is just applying, a neighbour's long ALTER too, has to end
 // before it is promoted.
 // Events run although their account is locked; an account that owns events, shares

@@ -33,6 +33,7 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 	case t.kind == taskFence && o.reached && !overtaken(o.err) && p.mayWrite(t.to, o.err):
 		p.eyes[t.to].defied++
 	case t.kind == taskMove && o.err != nil && p.state != StateDown:
+		p.stable = time.Time{} // a failback is tried as rarely as it is begun
 		return p.become(StateSuspect, p.active, o.ended, "the move failed")
 	case (t.kind == taskMove || t.kind == taskOpen) && o.err == nil:
 		if o.epoch.number >= p.highest.number {

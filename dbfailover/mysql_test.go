@@ -51,7 +51,8 @@ func TestMySQL(t *testing.T) {
 		"ServerWhoseGateDoesNotArriveIsNotPromoted":        TestServerWhoseGateDoesNotArriveIsNotPromoted,
 		"ServerStartedWithoutBootIsNotTakenForOpen":        TestServerStartedWithoutBootIsNotTakenForOpen,
 		"ServerStartedWithoutBootIsOpenedOnProof":          TestServerStartedWithoutBootIsOpenedOnProof,
-		"History": TestHistoryOfProcessesUnderRandomFaults,
+		"SwitchToAServerUnderABackupIsRefused":             TestSwitchToAServerUnderABackupIsRefused,
+		"History":                                          TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)
 	}

@@ -110,14 +110,25 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.own_settings()
 SQL SECURITY DEFINER
 SET SESSION autocommit = 1, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
 //
+-- A host that is locked is left alone: a backup's lock would hold up the fence of a server
+-- that is out of use.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_lock(p_user VARCHAR(80), p_lock BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
-  FOR a IN (SELECT Host FROM mysql.global_priv WHERE User = p_user) DO
+  FOR a IN (SELECT Host FROM mysql.global_priv WHERE User = p_user
+      AND NOT (p_lock AND IFNULL(JSON_VALUE(Priv, '$.account_locked'), 0))) DO
     EXECUTE IMMEDIATE CONCAT('ALTER USER ', QUOTE(p_user), '@', QUOTE(a.Host),
       IF(p_lock, ' ACCOUNT LOCK', ' ACCOUNT UNLOCK'));
   END FOR;
 END
+//
+-- Whether accounts can be changed now, by a change that changes nothing. A backup's lock
+-- (FLUSH TABLES WITH READ LOCK) holds that up for as long as the backup takes, or until whoever
+-- waits is killed; who finds that out after the epoch's row has left the application without
+-- a server.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.changeable()
+SQL SECURITY DEFINER
+ALTER USER hipaakit@localhost ACCOUNT LOCK
 //
 -- Kills until nobody is left for two looks in a row, for half a second at most, because the
 -- other web nodes wait meanwhile, and call again: a login that was let in just before the
@@ -405,6 +416,15 @@ BEGIN
   SELECT v_left, v_gtid;
 END
 //
+-- What a move asks the server that is to be opened, before anybody is locked out.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.ready_{{.App}}()
+SQL SECURITY DEFINER
+BEGIN
+  CALL hipaakit.own_settings();
+  SET SESSION sql_log_bin = 0;
+  CALL hipaakit.changeable();
+END
+//
 -- Makes this server the writer of epoch p_number. Whoever calls it has fenced the
 -- other server, or could not reach it (then p_quarantine is TRUE). Answers the position
 -- of the epoch's row, which somebody else may have written a moment before, without the
@@ -428,6 +448,7 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number) THEN
+    CALL hipaakit.changeable();
     DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
     SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;

@@ -135,20 +135,35 @@ SQL SECURITY DEFINER
 SET SESSION autocommit = 1, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
 //
 -- One statement for all hosts of an account: all are locked, or none. p_lock NULL does
--- nothing.
+-- nothing; nor does a lock where all are locked, or a backup's lock would hold up the fence
+-- of a server that is out of use.
 DROP PROCEDURE IF EXISTS hipaakit.set_lock
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_lock(p_user VARCHAR(80), p_lock BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
   SET SESSION group_concat_max_len = 1000000;
-  SELECT CONCAT('ALTER USER ', GROUP_CONCAT(QUOTE(User), '@', QUOTE(Host)), IF(p_lock, ' ACCOUNT LOCK', ' ACCOUNT UNLOCK'))
+  SELECT IF(p_lock AND SUM(account_locked = 'N') = 0, NULL,
+      CONCAT('ALTER USER ', GROUP_CONCAT(QUOTE(User), '@', QUOTE(Host)), IF(p_lock, ' ACCOUNT LOCK', ' ACCOUNT UNLOCK')))
     INTO @hipaakit_do FROM mysql.user WHERE CAST(User AS BINARY) = CAST(p_user AS BINARY);
   IF @hipaakit_do IS NOT NULL AND p_lock IS NOT NULL THEN
     PREPARE hipaakit_do FROM @hipaakit_do;
     EXECUTE hipaakit_do;
     DEALLOCATE PREPARE hipaakit_do;
   END IF;
+END
+//
+-- Whether accounts can be changed now, by a change that changes nothing. A backup's lock
+-- (LOCK INSTANCE FOR BACKUP) lets rows through and holds accounts up, for as long as the backup
+-- takes; who finds that out after the epoch's row has left the application without a server.
+DROP PROCEDURE IF EXISTS hipaakit.changeable
+//
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.changeable()
+SQL SECURITY DEFINER
+BEGIN
+  SET SESSION lock_wait_timeout = 1;
+  ALTER USER hipaakit@localhost ACCOUNT LOCK;
+  SET SESSION lock_wait_timeout = @@GLOBAL.lock_wait_timeout;
 END
 //
 -- Kills until nobody is left for two looks in a row, for half a second at most, because the
@@ -613,6 +628,17 @@ BEGIN
   SELECT v_left, v_gtid;
 END
 //
+-- What a move asks the server that is to be opened, before anybody is locked out.
+DROP PROCEDURE IF EXISTS hipaakit.ready_{{.App}}
+//
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.ready_{{.App}}()
+SQL SECURITY DEFINER
+BEGIN
+  CALL hipaakit.own_settings();
+  SET SESSION sql_log_bin = 0;
+  CALL hipaakit.changeable();
+END
+//
 -- Makes this server the writer of epoch p_number. Whoever calls it has fenced the
 -- other server, or could not reach it (then p_quarantine is TRUE). Answers the position
 -- of the epoch's row, which somebody else may have written a moment before, without the
@@ -638,6 +664,7 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number) THEN
+    CALL hipaakit.changeable();
     DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
     SET @hipaakit_stood = REPLACE(@@GLOBAL.gtid_executed, '\n', '');
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
