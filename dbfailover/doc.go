@@ -94,7 +94,8 @@
 // without which that takes 10 s, and the two cases in which an acknowledged row can still
 // be part of a tail.
 //
-// A writer under FLUSH TABLES WITH READ LOCK cannot be locked, so it is not replaced. A
+// A writer under FLUSH TABLES WITH READ LOCK cannot be locked, so it is not replaced, and a
+// secondary under it cannot be opened; nor, both, one under MySQL's LOCK INSTANCE FOR BACKUP. A
 // statement that the secondary is just applying, a neighbour's long ALTER too, has to end
 // before it is promoted.
 // Events run although their account is locked; an account that owns events, shares
@@ -135,7 +136,8 @@
 // MySQL 8.0.23 or newer, for the same reason, and for the one spelling of replication's
 // statements that still is there in 9. Tested with 9.7. The guarantees are the same, by the
 // same tests; flavour.go lists what is said differently. What differs for who runs them:
-// the accounts' names have 32 characters at most; performance_schema must be ON, and
+// the accounts' names have 32 characters at most; performance_schema must be ON, with room
+// for every thread as by default, or a fence does not see them all, and
 // replica_preserve_commit_order where several threads apply, or the gate is none ([New]
 // refuses); a restart takes MySQL a second or two, so [Careful]'s hold-off may be over
 // before it is back; a server that lost writes of its own is tainted until it is set up anew,

@@ -24,6 +24,7 @@ const (
 	errAccountLockedMySQL = 3118
 	errDuringCommit       = 1180
 	errBinlogLogging      = 1598
+	errReadOnly           = 1290
 	errQueryInterrupted   = 1317
 	errConnectionKilled   = 1927
 	errDiskFull           = 1021

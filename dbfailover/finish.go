@@ -33,6 +33,7 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 	case t.kind == taskFence && o.reached && !overtaken(o.err) && p.mayWrite(t.to, o.err):
 		p.eyes[t.to].defied++
 	case t.kind == taskMove && o.err != nil && p.state != StateDown:
+		p.stable = time.Time{} // a failback is tried as rarely as it is begun
 		return p.become(StateSuspect, p.active, o.ended, "the move failed")
 	case (t.kind == taskMove || t.kind == taskOpen) && o.err == nil:
 		if o.epoch.number >= p.highest.number {
@@ -47,9 +48,11 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 // mayWrite: the application can still write to a server that refused a fence. One that
 // was seen locked and could only not store its row (its disk is full, which is why it was
 // left) harms nobody; nor does one whose killed threads have not ended, since it is locked,
-// and what they write is acknowledged to nobody.
+// and what they write is acknowledged to nobody; nor one that refuses because it is
+// read-only, which binds the application's account, as that has no right to ignore it.
 func (p *pair) mayWrite(r Role, err error) bool {
-	return !errors.Is(err, errThreads) && !p.servers[r].sight.locked
+	s := p.servers[r].sight
+	return !errors.Is(err, errThreads) && !s.locked && !(s.readOnly && serverSaid(err, errReadOnly))
 }
 
 // done is the reason of the state that a task led to.

@@ -18,6 +18,7 @@ type cutStation struct {
 func (s *cutStation) lock(context.Context, uint64) (int, string, error) { return 0, s.at, nil }
 func (s *cutStation) position(context.Context) (string, error)          { return s.at, nil }
 func (s *cutStation) tail(context.Context, string) (string, error)      { return "", nil }
+func (s *cutStation) ready(context.Context) error                       { return nil }
 func (s *cutStation) unfence(context.Context, uint64) error             { return nil }
 func (s *cutStation) fence(context.Context, epoch, bool, *string) (int, string, error) {
 	return 0, s.recorded, nil

@@ -141,6 +141,7 @@ func (h *hand) lock(ctx context.Context, s station, number uint64, limit time.Du
 
 // move makes t.to the writer.
 //
+//  0. The new server says that it could be opened, unless every moment counts.
 //  1. The old server: lock, kill, position. Out of reach, it is skipped, unless the
 //     move is planned.
 //  2. The new server reaches that position. If not: a planned move unlocks the old one
@@ -155,6 +156,12 @@ func (h *hand) lock(ctx context.Context, s station, number uint64, limit time.Du
 func (h *hand) move(ctx context.Context, t *task) (o outcome) {
 	o.epoch = t.epoch
 	from, to := h.stations[t.to.other()], h.stations[t.to]
+	if !t.hopeless {
+		if err := h.do(ctx, to.ready); err != nil {
+			o.err = fmt.Errorf("dbfailover: the %v server cannot be opened now: %w", t.to, err)
+			return o
+		}
+	}
 	at, err := h.lock(ctx, from, t.from.number, h.limit(t))
 	if errors.Is(err, errThreads) && !t.planned && !t.force && !t.hopeless {
 		return h.pastThreads(ctx, t, o, at)

@@ -68,6 +68,8 @@ func (p *puppet) disown(ctx context.Context, e epoch) error {
 	return p.asked(ctx, "disown", e.number)
 }
 
+func (p *puppet) ready(context.Context) error { return p.fails["ready"] }
+
 func (p *puppet) promote(ctx context.Context, number uint64, quarantine, force bool) (string, error) {
 	return p.gtid, p.asked(ctx, "promote", number, " quarantine=", quarantine, " force=", force)
 }

@@ -45,10 +45,14 @@ func TestMySQL(t *testing.T) {
 		"FenceFindsThreadsThatGoByAnotherName":             TestFenceFindsThreadsThatGoByAnotherName,
 		"QuarantineThatWasCutShortCountsFromItsBeginning":  TestQuarantineThatWasCutShortCountsFromItsBeginning,
 		"QuarantineWhoseEndWasCutShortIsEndedAgain":        TestQuarantineWhoseEndWasCutShortIsEndedAgain,
+		"PurgedLogIsATail":                                 TestPurgedLogIsATail,
+		"ReadOnlyServerLocksTheAccountsWhenItBoots":        TestReadOnlyServerLocksTheAccountsWhenItBoots,
+		"ProceduresDoNotDependOnWhatIsSetForTheServer":     TestProceduresDoNotDependOnWhatIsSetForTheServer,
 		"ServerWhoseGateDoesNotArriveIsNotPromoted":        TestServerWhoseGateDoesNotArriveIsNotPromoted,
 		"ServerStartedWithoutBootIsNotTakenForOpen":        TestServerStartedWithoutBootIsNotTakenForOpen,
 		"ServerStartedWithoutBootIsOpenedOnProof":          TestServerStartedWithoutBootIsOpenedOnProof,
 		"RepairBesideAWriterInUseMissesNothing":            TestRepairBesideAWriterInUseMissesNothing,
+		"SwitchToAServerUnderABackupIsRefused":             TestSwitchToAServerUnderABackupIsRefused,
 		"History":                                          TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)

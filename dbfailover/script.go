@@ -24,7 +24,7 @@ const InitFile = "CALL hipaakit.boot();\nSTART REPLICA;\n"
 
 // callable returns the procedures that the monitor's account may run.
 func callable(f Flavour) []string {
-	list := []string{"look", "position", "canary", "check", "lock", "fence", "promote", "unfence", "resume", "lift", "abandon"}
+	list := []string{"look", "position", "canary", "check", "lock", "fence", "ready", "promote", "unfence", "resume", "lift", "abandon"}
 	if f == MySQL {
 		list = append(list, "log")
 	}

@@ -61,6 +61,11 @@ func (s stopping) tail(ctx context.Context, since string) (string, error) {
 	return s.simLink.tail(ctx, since)
 }
 
+func (s stopping) ready(ctx context.Context) error {
+	defer s.gate.pass()
+	return s.simLink.ready(ctx)
+}
+
 func (s stopping) promote(ctx context.Context, n uint64, quarantine, force bool) (string, error) {
 	defer s.gate.pass()
 	return s.simLink.promote(ctx, n, quarantine, force)

@@ -177,6 +177,10 @@ func (l *simLink) bar(ctx context.Context, e epoch, own bool, tail *string, anyw
 	return left, gtid, err
 }
 
+func (l *simLink) ready(ctx context.Context) error {
+	return l.do(ctx, func(*simServer) error { return nil })
+}
+
 func (l *simLink) promote(ctx context.Context, number uint64, quarantine, force bool) (gtid string, err error) {
 	answer := new(string)
 	err = l.do(ctx, func(s *simServer) error {

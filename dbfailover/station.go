@@ -24,6 +24,8 @@ type station interface {
 	// disown records that the epoch is another server's although killed threads of the
 	// application have not ended: where the server will stand is not known.
 	disown(ctx context.Context, e epoch) error
+	// ready says whether the server's accounts can be changed now, so that it could be opened.
+	ready(ctx context.Context) error
 	// promote opens the server as the writer of a new epoch and answers the position of
 	// the epoch's row, also if another node made that.
 	promote(ctx context.Context, number uint64, quarantine, force bool) (gtid string, err error)
@@ -169,6 +171,11 @@ func leftAnd(t table, err error) (int, string, error) {
 		return 0, "", fmt.Errorf("dbfailover: a procedure answered %q where a number has to be", t.rows[0][0])
 	}
 	return left, t.rows[0][1], nil
+}
+
+func (s *server) ready(ctx context.Context) error {
+	_, err := s.call(ctx, "CALL hipaakit.ready_"+s.app.Name+"()")
+	return err
 }
 
 func (s *server) promote(ctx context.Context, number uint64, quarantine, force bool) (string, error) {

@@ -32,13 +32,16 @@ func (t *trail) find(ctx context.Context, conn driverConn, d *dialect, who origi
 	}
 	query := func(file, pos string, limit int) string { return d.log(app.Name, "BINLOG", file, pos, limit) }
 	if t.since != written(since, who) || !slices.Contains(files, t.at.file) {
-		first, err := startOf(ctx, conn, d, query, files, since)
+		first, complete, err := startOf(ctx, conn, d, query, files, since, who)
 		if err != nil {
 			return "", err
 		}
 		*t = trail{
 			since: written(since, who), at: place{file: files[first], pos: "4"},
 			search: newSearch(since, who, app.Schemas),
+		}
+		if !complete {
+			t.found.purged = files[first]
 		}
 	}
 	for stop := allowance(ctx, 0.8); !stop(); {
@@ -73,9 +76,11 @@ func binaryLogs(ctx context.Context, conn driverConn) (files []string, err error
 }
 
 // startOf returns the newest file that begins at or before the position: each file's
-// second event lists where the log stood.
-func startOf(ctx context.Context, conn driverConn, d *dialect, query func(string, string, int) string, files []string, from string) (int, error) {
-	for i := len(files) - 1; i > 0; i-- {
+// second event lists where the log stood. complete: nothing that this server wrote between
+// the position and that file is missing, as it would be if an older one was purged.
+func startOf(ctx context.Context, conn driverConn, d *dialect, query func(string, string, int) string,
+	files []string, from string, who origin) (first int, complete bool, err error) {
+	for i := len(files) - 1; i >= 0; i-- {
 		listed, begins := false, ""
 		err := events(ctx, conn, query(files[i], "4", 3), func(e event) bool {
 			if e.kind == d.begins {
@@ -83,14 +88,16 @@ func startOf(ctx context.Context, conn driverConn, d *dialect, query func(string
 			}
 			return true
 		})
-		if err != nil {
-			return 0, err
-		}
-		if listed && covers(from, begins) {
-			return i, nil
+		switch {
+		case err != nil:
+			return 0, false, err
+		case listed && covers(from, begins):
+			return i, true, nil
+		case i == 0:
+			return 0, listed && covers(from, written(begins, who)), nil
 		}
 	}
-	return 0, nil
+	return 0, false, nil
 }
 
 // finding is what a search found.
@@ -98,13 +105,18 @@ type finding struct {
 	transactions int
 	first, last  string
 	file         string
+	purged       string // the oldest file there is, if some of the position's are gone
 }
 
 func (f finding) describe(d *dialect, since string) string {
-	if f.transactions == 0 {
-		return ""
+	var parts []string
+	if f.purged != "" {
+		parts = append(parts, fmt.Sprintf("its log from %q on was purged before %s: what it wrote then, nobody can see", since, f.purged))
 	}
-	return fmt.Sprintf("%d transactions, %s to %s; see them with: %s", f.transactions, f.first, f.last, d.show(since, f.file))
+	if f.transactions > 0 {
+		parts = append(parts, fmt.Sprintf("%d transactions, %s to %s; see them with: %s", f.transactions, f.first, f.last, d.show(since, f.file)))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // search walks through the events. Transactions carry their GTID first.

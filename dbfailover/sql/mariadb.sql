@@ -10,7 +10,8 @@
 --   init-file=/etc/mysql/hipaakit.sql    -- two lines, see InitFile
 -- Procedures keep the mode that they are made in: whatever the server's is (backslashes
 -- that do not escape, quotes that name columns), it must not change what they do.
-SET SESSION sql_log_bin=0, sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
+SET SESSION autocommit=1, SESSION sql_safe_updates=0, SESSION sql_log_bin=0,
+  SESSION sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
 //
 CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4
 //
@@ -75,7 +76,8 @@ CREATE USER IF NOT EXISTS hipaakit@localhost ACCOUNT LOCK
 //
 ALTER USER hipaakit@localhost ACCOUNT LOCK
 //
-GRANT CREATE USER, PROCESS, CONNECTION ADMIN, BINLOG ADMIN, BINLOG MONITOR,
+-- READ_ONLY ADMIN: a server may be read-only when it boots, and has to lock accounts.
+GRANT CREATE USER, PROCESS, CONNECTION ADMIN, READ_ONLY ADMIN, BINLOG ADMIN, BINLOG MONITOR,
   REPLICATION SLAVE ADMIN, SLAVE MONITOR ON *.* TO hipaakit@localhost
 //
 GRANT SELECT ON mysql.* TO hipaakit@localhost
@@ -101,15 +103,32 @@ BEGIN
   END IF;
 END
 //
--- Internal, as are all procedures without GRANT below.
+-- Internal, as are all procedures without GRANT below. Every session begins with what is set
+-- for the whole server: with autocommit=0 a check would read one snapshot for ever, and
+-- nothing of what follows could be done; nor under the others.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.own_settings()
+SQL SECURITY DEFINER
+SET SESSION autocommit = 1, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
+//
+-- A host that is locked is left alone: a backup's lock would hold up the fence of a server
+-- that is out of use.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_lock(p_user VARCHAR(80), p_lock BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
-  FOR a IN (SELECT Host FROM mysql.global_priv WHERE User = p_user) DO
+  FOR a IN (SELECT Host FROM mysql.global_priv WHERE User = p_user
+      AND NOT (p_lock AND IFNULL(JSON_VALUE(Priv, '$.account_locked'), 0))) DO
     EXECUTE IMMEDIATE CONCAT('ALTER USER ', QUOTE(p_user), '@', QUOTE(a.Host),
       IF(p_lock, ' ACCOUNT LOCK', ' ACCOUNT UNLOCK'));
   END FOR;
 END
+//
+-- Whether accounts can be changed now, by a change that changes nothing. A backup's lock
+-- (FLUSH TABLES WITH READ LOCK) holds that up for as long as the backup takes, or until whoever
+-- waits is killed; who finds that out after the epoch's row has left the application without
+-- a server.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.changeable()
+SQL SECURITY DEFINER
+ALTER USER hipaakit@localhost ACCOUNT LOCK
 //
 -- Kills until nobody is left for two looks in a row, for half a second at most, because the
 -- other web nodes wait meanwhile, and call again: a login that was let in just before the
@@ -206,6 +225,7 @@ CALL hipaakit.settle_in()
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.boot()
 SQL SECURITY DEFINER
 BEGIN
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   FOR a IN (SELECT user FROM hipaakit.app WHERE name <> '') DO
     CALL hipaakit.set_lock(a.user, TRUE);
@@ -234,6 +254,8 @@ INSERT INTO hipaakit.epoch (app, number, server, gtid)
 -- What one check reads.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.look_{{.App}}(p_node VARCHAR(64))
 SQL SECURITY DEFINER
+BEGIN
+CALL hipaakit.own_settings();
 SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
   IFNULL(e.number, 0), IFNULL(e.server, 0), IFNULL(e.gtid, ''),
   NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = {{.User}}
@@ -250,13 +272,17 @@ SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
   IFNULL(e.forced, FALSE),
   (SELECT IFNULL(MAX(beat), 0) FROM hipaakit.canary WHERE app = '{{.App}}' AND server <> @@server_id AND node = p_node)
 FROM (SELECT 1) one LEFT JOIN
-  (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE
+  (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE;
+END
 //
 -- Where this server stands; in quarantine, where it stood when that began: what it has
 -- passed over since, @@gtid_current_pos counts as its own.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.position_{{.App}}()
 SQL SECURITY DEFINER
-SELECT IFNULL((SELECT since FROM hipaakit.quarantine WHERE app = '{{.App}}'), @@GLOBAL.gtid_current_pos)
+BEGIN
+  CALL hipaakit.own_settings();
+  SELECT IFNULL((SELECT since FROM hipaakit.quarantine WHERE app = '{{.App}}'), @@GLOBAL.gtid_current_pos);
+END
 //
 -- A write like the application's, through to the disk. A statement in the binary log,
 -- not a row: a row that the other server lacks would stop its replication.
@@ -264,6 +290,7 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.canary_{{.App}}(
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_me INT UNSIGNED DEFAULT @@server_id;
+  CALL hipaakit.own_settings();
   SET SESSION binlog_format = STATEMENT;
   REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, p_node, p_beat);
 END
@@ -329,6 +356,7 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -353,6 +381,7 @@ BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE v_gtid TEXT DEFAULT '';
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -387,6 +416,15 @@ BEGIN
   SELECT v_left, v_gtid;
 END
 //
+-- What a move asks the server that is to be opened, before anybody is locked out.
+CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.ready_{{.App}}()
+SQL SECURITY DEFINER
+BEGIN
+  CALL hipaakit.own_settings();
+  SET SESSION sql_log_bin = 0;
+  CALL hipaakit.changeable();
+END
+//
 -- Makes this server the writer of epoch p_number. Whoever calls it has fenced the
 -- other server, or could not reach it (then p_quarantine is TRUE). Answers the position
 -- of the epoch's row, which somebody else may have written a moment before, without the
@@ -397,6 +435,7 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}');
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -409,6 +448,7 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number) THEN
+    CALL hipaakit.changeable();
     DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
     SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
@@ -433,6 +473,7 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.unfence_{{.App}}
 SQL SECURITY DEFINER
 BEGIN
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -468,6 +509,7 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lift_{{.App}}(p_
 SQL SECURITY DEFINER
 BEGIN
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -498,6 +540,7 @@ BEGIN
       SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30006, MESSAGE_TEXT = 'hipaakit: this server does not stand where the copy was made: stop applying, copy, START SLAVE UNTIL its position';
     END IF;
   END WHILE;
+  CALL hipaakit.own_settings();
   -- Its next write has a number beyond all that it lost, which ends that matter too: first,
   -- or a web node that looks in between taints it again.
   SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;

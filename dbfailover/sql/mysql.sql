@@ -10,7 +10,8 @@
 --   init-file=/etc/mysql/hipaakit.sql    -- two lines, see InitFile
 -- Procedures keep the mode that they are made in: whatever the server's is (backslashes
 -- that do not escape, quotes that name columns), it must not change what they do.
-SET SESSION sql_log_bin=0, SESSION sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
+SET SESSION autocommit=1, SESSION sql_safe_updates=0, SESSION sql_log_bin=0,
+  SESSION sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
 //
 CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
 //
@@ -84,7 +85,8 @@ ALTER USER hipaakit@localhost ACCOUNT LOCK
 -- EVENT shows whose events there are, REPLICATION SLAVE the events of a log.
 GRANT CREATE USER, PROCESS, EVENT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO hipaakit@localhost
 //
-GRANT CONNECTION_ADMIN, REPLICATION_SLAVE_ADMIN, SESSION_VARIABLES_ADMIN ON *.* TO hipaakit@localhost
+-- SYSTEM_VARIABLES_ADMIN is for the boot alone.
+GRANT CONNECTION_ADMIN, REPLICATION_SLAVE_ADMIN, SESSION_VARIABLES_ADMIN, SYSTEM_VARIABLES_ADMIN ON *.* TO hipaakit@localhost
 //
 GRANT SELECT ON mysql.* TO hipaakit@localhost
 //
@@ -123,21 +125,45 @@ END
 //
 UNLOCK TABLES
 //
--- Internal, as are all procedures without GRANT below. One statement for all hosts of an
--- account: all are locked, or none. p_lock NULL does nothing.
+-- Internal, as are all procedures without GRANT below. Every session begins with what is set
+-- for the whole server: with autocommit=0 a check would read one snapshot for ever, and
+-- nothing of what follows could be done; nor under the others.
+DROP PROCEDURE IF EXISTS hipaakit.own_settings
+//
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.own_settings()
+SQL SECURITY DEFINER
+SET SESSION autocommit = 1, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
+//
+-- One statement for all hosts of an account: all are locked, or none. p_lock NULL does
+-- nothing; nor does a lock where all are locked, or a backup's lock would hold up the fence
+-- of a server that is out of use.
 DROP PROCEDURE IF EXISTS hipaakit.set_lock
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.set_lock(p_user VARCHAR(80), p_lock BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
   SET SESSION group_concat_max_len = 1000000;
-  SELECT CONCAT('ALTER USER ', GROUP_CONCAT(QUOTE(User), '@', QUOTE(Host)), IF(p_lock, ' ACCOUNT LOCK', ' ACCOUNT UNLOCK'))
+  SELECT IF(p_lock AND SUM(account_locked = 'N') = 0, NULL,
+      CONCAT('ALTER USER ', GROUP_CONCAT(QUOTE(User), '@', QUOTE(Host)), IF(p_lock, ' ACCOUNT LOCK', ' ACCOUNT UNLOCK')))
     INTO @hipaakit_do FROM mysql.user WHERE CAST(User AS BINARY) = CAST(p_user AS BINARY);
   IF @hipaakit_do IS NOT NULL AND p_lock IS NOT NULL THEN
     PREPARE hipaakit_do FROM @hipaakit_do;
     EXECUTE hipaakit_do;
     DEALLOCATE PREPARE hipaakit_do;
   END IF;
+END
+//
+-- Whether accounts can be changed now, by a change that changes nothing. A backup's lock
+-- (LOCK INSTANCE FOR BACKUP) lets rows through and holds accounts up, for as long as the backup
+-- takes; who finds that out after the epoch's row has left the application without a server.
+DROP PROCEDURE IF EXISTS hipaakit.changeable
+//
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.changeable()
+SQL SECURITY DEFINER
+BEGIN
+  SET SESSION lock_wait_timeout = 1;
+  ALTER USER hipaakit@localhost ACCOUNT LOCK;
+  SET SESSION lock_wait_timeout = @@GLOBAL.lock_wait_timeout;
 END
 //
 -- Kills until nobody is left for two looks in a row, for half a second at most, because the
@@ -189,8 +215,27 @@ BEGIN
       SELECT COUNT(*) INTO v_more FROM information_schema.PROCESSLIST WHERE CAST(USER AS BINARY) = CAST(p_user AS BINARY);
     END;
     SET p_left = GREATEST(p_left, v_more);
+    IF p_left = 0 THEN CALL hipaakit.unseen(p_left); END IF;
     SET v_quiet = IF(p_left = 0, v_quiet + 1, 0);
   UNTIL v_quiet = 2 OR UNIX_TIMESTAMP(SYSDATE(3)) > v_end END REPEAT;
+END
+//
+-- How many threads go by no name that could be believed: performance_schema had no room for
+-- them, and they are in the middle of a statement, so that the other list may show the name
+-- of a definer. Those that log in, wait for their next statement, or replicate go by their own.
+DROP PROCEDURE IF EXISTS hipaakit.unseen
+//
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.unseen(OUT p_count INT)
+SQL SECURITY DEFINER
+BEGIN
+  DECLARE EXIT HANDLER FOR 1114 SET p_count = 1;
+  SET p_count = 0;
+  IF EXISTS (SELECT 1 FROM performance_schema.global_status
+      WHERE VARIABLE_NAME IN ('Performance_schema_thread_instances_lost', 'Performance_schema_thread_classes_lost') AND VARIABLE_VALUE > 0) THEN
+    SELECT COUNT(*) INTO p_count FROM information_schema.PROCESSLIST
+      WHERE COMMAND NOT IN ('Sleep', 'Connect', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID') AND USER <> 'system user'
+      AND ID <> CONNECTION_ID() AND ID NOT IN (SELECT ID FROM performance_schema.processlist);
+  END IF;
 END
 //
 DROP PROCEDURE IF EXISTS hipaakit.evict_one
@@ -315,11 +360,17 @@ END
 CALL hipaakit.settle_in()
 //
 -- Called by init-file, before the server accepts connections and before it replicates.
+-- super_read_only is in force by then where it was made lasting, and lets nobody lock an
+-- account: it is set aside so long.
 DROP PROCEDURE IF EXISTS hipaakit.boot
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.boot()
 SQL SECURITY DEFINER
 BEGIN
+  DECLARE v_super BOOLEAN DEFAULT @@GLOBAL.super_read_only;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET GLOBAL super_read_only = v_super; RESIGNAL; END;
+  SET GLOBAL super_read_only = OFF;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0, SESSION group_concat_max_len = 1000000;
   SELECT CONCAT('ALTER USER ', GROUP_CONCAT(QUOTE(u.User), '@', QUOTE(u.Host)), ' ACCOUNT LOCK')
     INTO @hipaakit_do FROM mysql.user u JOIN hipaakit.app a ON CAST(u.User AS BINARY) = CAST(a.user AS BINARY) WHERE a.name <> '';
@@ -332,6 +383,7 @@ BEGIN
   CALL hipaakit.settle_in();
   DELETE FROM hipaakit.paused;
   CALL hipaakit.refilter();
+  SET GLOBAL super_read_only = v_super;
 END
 //
 INSERT INTO hipaakit.app (name, user) VALUES ('{{.App}}', {{.User}}) AS new ON DUPLICATE KEY UPDATE user = new.user
@@ -361,6 +413,7 @@ BEGIN
 -- so it is one or the other in this order.
 DECLARE v_owned TEXT DEFAULT REGEXP_REPLACE(IFNULL(REGEXP_SUBSTR(@@GLOBAL.gtid_owned,
   CONCAT(@@server_uuid, '(:[a-z_][a-z_0-9]*|:[0-9]+#[0-9]+)*')), ''), '#[0-9]+', '');
+CALL hipaakit.own_settings();
 SELECT @@GLOBAL.read_only, @@server_id, REPLACE(@@GLOBAL.gtid_executed, '\n', ''),
   IFNULL(e.number, 0), IFNULL(e.server, 0), IFNULL(e.gtid, ''),
   NOT EXISTS (SELECT 1 FROM mysql.user WHERE User = {{.User}} AND account_locked = 'N')
@@ -391,7 +444,10 @@ DROP PROCEDURE IF EXISTS hipaakit.position_{{.App}}
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.position_{{.App}}()
 SQL SECURITY DEFINER
-SELECT IFNULL((SELECT since FROM hipaakit.quarantine WHERE app = '{{.App}}'), REPLACE(@@GLOBAL.gtid_executed, '\n', ''))
+BEGIN
+  CALL hipaakit.own_settings();
+  SELECT IFNULL((SELECT since FROM hipaakit.quarantine WHERE app = '{{.App}}'), REPLACE(@@GLOBAL.gtid_executed, '\n', ''));
+END
 //
 -- A piece of a log: reading it takes a right that would send the monitor's account all
 -- of it, rows and all.
@@ -417,6 +473,7 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.canary_{{.App}}(p_node VARC
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_me INT UNSIGNED DEFAULT @@server_id;
+  CALL hipaakit.own_settings();
   SET SESSION binlog_format = STATEMENT, SESSION transaction_isolation = 'REPEATABLE-READ';
   REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, p_node, p_beat);
 END
@@ -487,6 +544,11 @@ UNION SELECT 'the server was started without hipaakit.boot in its init-file: acc
 UNION SELECT 'the server has no init-file, which has to call hipaakit.boot' FROM DUAL WHERE IFNULL(@@GLOBAL.init_file, '') = ''
 UNION SELECT 'the server has gtid_mode other than ON' FROM DUAL WHERE @@GLOBAL.gtid_mode <> 'ON'
 UNION SELECT 'the server has performance_schema=OFF' FROM DUAL WHERE NOT @@GLOBAL.performance_schema
+UNION SELECT CONCAT('the server has performance_schema_max_thread_instances=', @@GLOBAL.performance_schema_max_thread_instances,
+  ', and a fence may not see the threads beyond: leave it out of the configuration') FROM DUAL WHERE @@GLOBAL.performance_schema_max_thread_instances <> -1
+UNION SELECT CONCAT('the server has performance_schema_max_thread_classes=', @@GLOBAL.performance_schema_max_thread_classes,
+  ', which has no room for all of them, and a fence may not see a thread') FROM performance_schema.global_status
+  WHERE VARIABLE_NAME = 'Performance_schema_thread_classes_lost' AND VARIABLE_VALUE > 0
 UNION SELECT CONCAT('the server has replica_skip_errors=', VARIABLE_VALUE) FROM performance_schema.global_variables
   WHERE VARIABLE_NAME IN ('replica_skip_errors', 'slave_skip_errors') AND VARIABLE_VALUE <> 'OFF'
 UNION SELECT 'the server has replica_preserve_commit_order=OFF and several appliers' FROM performance_schema.global_variables o
@@ -504,6 +566,7 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -530,6 +593,7 @@ BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE v_gtid TEXT DEFAULT '';
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -564,6 +628,17 @@ BEGIN
   SELECT v_left, v_gtid;
 END
 //
+-- What a move asks the server that is to be opened, before anybody is locked out.
+DROP PROCEDURE IF EXISTS hipaakit.ready_{{.App}}
+//
+CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.ready_{{.App}}()
+SQL SECURITY DEFINER
+BEGIN
+  CALL hipaakit.own_settings();
+  SET SESSION sql_log_bin = 0;
+  CALL hipaakit.changeable();
+END
+//
 -- Makes this server the writer of epoch p_number. Whoever calls it has fenced the
 -- other server, or could not reach it (then p_quarantine is TRUE). Answers the position
 -- of the epoch's row, which somebody else may have written a moment before, without the
@@ -576,6 +651,7 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}');
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -588,6 +664,7 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30004, MESSAGE_TEXT = 'hipaakit: tainted';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number) THEN
+    CALL hipaakit.changeable();
     DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
     SET @hipaakit_stood = REPLACE(@@GLOBAL.gtid_executed, '\n', '');
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
@@ -617,6 +694,7 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.unfence_{{.App}}(p_number B
 SQL SECURITY DEFINER
 BEGIN
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -638,6 +716,7 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.resume_{{.App}}()
 SQL SECURITY DEFINER
 BEGIN
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF EXISTS (SELECT 1 FROM hipaakit.paused) THEN
     IF IFNULL(GET_LOCK(hipaakit.latch(''), 2), 0) = 0 THEN
@@ -669,6 +748,7 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.lift_{{.App}}(p_number BIGI
 SQL SECURITY DEFINER
 BEGIN
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'hipaakit: somebody else is at it';
@@ -697,6 +777,7 @@ BEGIN
   IF NOT IFNULL(GTID_SUBSET(GTID_SUBTRACT(v_here, v_own), p_copy) AND GTID_SUBSET(GTID_SUBTRACT(p_copy, v_own), v_here), FALSE) THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30006, MESSAGE_TEXT = 'hipaakit: this server does not stand where the copy was made: stop applying, copy, START REPLICA UNTIL its position';
   END IF;
+  CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);
