@@ -98,8 +98,9 @@
 // statement that the secondary is just applying, a neighbour's long ALTER too, has to end
 // before it is promoted.
 // Events run although their account is locked; an account that owns events, shares
-// schemas, may write outside of App.Schemas, or has SUPER, CREATE USER or READ_ONLY ADMIN,
-// through a role too, is refused by [New]. So are, on MariaDB, routines and
+// schemas, may do more than read outside of App.Schemas, or has a right over the server by
+// which a fence is evaded or held up (SUPER, CREATE USER, READ_ONLY ADMIN, RELOAD and their
+// like), through a role too, is refused by [New]. So are, on MariaDB, routines and
 // triggers that run in the name of another account: their threads go by that name, and no
 // fence finds them. Only App.User is fenced, so only that is let
 // in. After a switch both applications may have the same writer: that is an alarm, not a

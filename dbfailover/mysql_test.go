@@ -45,6 +45,7 @@ func TestMySQL(t *testing.T) {
 		"FenceFindsThreadsThatGoByAnotherName":             TestFenceFindsThreadsThatGoByAnotherName,
 		"QuarantineThatWasCutShortCountsFromItsBeginning":  TestQuarantineThatWasCutShortCountsFromItsBeginning,
 		"QuarantineWhoseEndWasCutShortIsEndedAgain":        TestQuarantineWhoseEndWasCutShortIsEndedAgain,
+		"RightsBeyondTheApplicationsSchemasAreRefused":     TestRightsBeyondTheApplicationsSchemasAreRefused,
 		"History": TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)
@@ -72,9 +73,9 @@ func TestMySQLAccountsThatCannotBeFencedAreRefused(t *testing.T) {
 		{"GRANT INSERT ON south.* TO " + who, "REVOKE INSERT ON south.* FROM " + who, "another application's schemas"},
 		{"GRANT SELECT, INSERT ON *.* TO " + who, "REVOKE SELECT, INSERT ON *.* FROM " + who, "on every schema"},
 		{"GRANT EXECUTE ON hipaakit.* TO " + who, "REVOKE EXECUTE ON hipaakit.* FROM " + who, "another application's schemas"},
-		{"GRANT EXECUTE ON PROCEDURE hipaakit.lock_south TO " + who, "REVOKE EXECUTE ON PROCEDURE hipaakit.lock_south FROM " + who, "procedures"},
-		{"GRANT INSERT ON south.t TO " + who, "REVOKE INSERT ON south.t FROM " + who, "another application's tables"},
-		{"GRANT UPDATE (x) ON south.t TO " + who, "REVOKE UPDATE (x) ON south.t FROM " + who, "another application's tables"},
+		{"GRANT EXECUTE ON PROCEDURE hipaakit.lock_south TO " + who, "REVOKE EXECUTE ON PROCEDURE hipaakit.lock_south FROM " + who, "a procedure that is not the application's: hipaakit.lock_south"},
+		{"GRANT INSERT ON south.t TO " + who, "REVOKE INSERT ON south.t FROM " + who, "a table that is not the application's: south.t"},
+		{"GRANT UPDATE (x) ON south.t TO " + who, "REVOKE UPDATE (x) ON south.t FROM " + who, "a table that is not the application's: south.t"},
 		{"GRANT INSERT ON spare.* TO " + who, "REVOKE INSERT ON spare.* FROM " + who, "not among the application's: spare"},
 		{"GRANT outer_role TO " + who, "REVOKE outer_role FROM " + who, "CONNECTION_ADMIN"},
 		{"GRANT inner_role TO " + who, "REVOKE inner_role FROM " + who, "another application's schemas"},
