@@ -97,12 +97,13 @@
 // A writer under FLUSH TABLES WITH READ LOCK cannot be locked, so it is not replaced. A
 // statement that the secondary is just applying, a neighbour's long ALTER too, has to end
 // before it is promoted.
-// Events run although their account is locked; an account that owns events, shares
+// Events run although their account is locked. An account that owns events, shares
 // schemas, may do more than read outside of App.Schemas, or has a right over the server by
 // which a fence is evaded or held up (SUPER, CREATE USER, READ_ONLY ADMIN, RELOAD and their
-// like), through a role too, is refused by [New]. So are, on MariaDB, routines and
-// triggers that run in the name of another account: their threads go by that name, and no
-// fence finds them. Only App.User is fenced, so only that is let
+// like), through a role too, is refused by [New]. So are enabled events in App.Schemas,
+// whoever has made them; one elsewhere that writes there is not seen. On MariaDB, so are
+// routines and triggers that run in the name of another account: their threads go by that
+// name, and no fence finds them. Only App.User is fenced, so only that is let
 // in. After a switch both applications may have the same writer: that is an alarm, not a
 // state. [Fast] decides before a canary can veto.
 //

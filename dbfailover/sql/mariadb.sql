@@ -290,6 +290,8 @@ SELECT CONCAT('the account has the right ', privilege) FROM held JOIN above ON (
 UNION SELECT CONCAT('the account has the right ', privilege, ' on every schema, another application''s too')
   FROM held JOIN named ON (access >> bit) & 1 = 1
 UNION SELECT 'the account owns events' FROM mysql.event WHERE SUBSTRING_INDEX(definer, '@', 1) = {{.User}}
+UNION SELECT CONCAT('the event ', db, '.', name, ' is enabled: a fence does not end it') FROM mysql.event
+  WHERE status = 'ENABLED' AND CONVERT(db USING utf8mb4) COLLATE utf8mb4_bin IN (SELECT name FROM own_schema)
 -- Who calls it goes by the other name in the list of processes meanwhile, where a fence
 -- looks for threads to kill.
 UNION SELECT CONCAT('the routine ', db, '.', name, ' runs in the name of another account: a fence does not see who calls it')

@@ -455,6 +455,8 @@ SELECT CONCAT('the account has the right ', privilege) FROM above
 UNION SELECT CONCAT('the account has the right ', privilege, ' on every schema, another application''s too') FROM held
 UNION SELECT 'the account owns events' FROM information_schema.EVENTS
   WHERE CAST(SUBSTRING_INDEX(DEFINER, '@', 1) AS BINARY) = CAST({{.User}} AS BINARY)
+UNION SELECT CONCAT('the event ', EVENT_SCHEMA, '.', EVENT_NAME, ' is enabled: a fence does not end it') FROM information_schema.EVENTS
+  WHERE STATUS = 'ENABLED' AND CONVERT(EVENT_SCHEMA USING utf8mb4) COLLATE utf8mb4_bin IN (SELECT name FROM own_schema)
 UNION SELECT CONCAT('its schemas also belong to the application ', o.app) FROM hipaakit.owned o
   JOIN hipaakit.owned mine USING (schema_name) WHERE mine.app = '{{.App}}' AND o.app <> '{{.App}}'
 UNION SELECT CONCAT('its account also belongs to the application ', name) FROM hipaakit.app
