@@ -114,6 +114,11 @@
 // comparison with the other one; back alone, before the other has been seen by this
 // process, it passes for well.
 //
+// CREATE PROCEDURE, and what else names no table, passes by a quarantine unless the session's
+// default schema is one of the application's, as it is from login on. After USE of another
+// one, or by an administrator without any, it is taken over with the tail, and run twice it
+// stops replication for all.
+//
 // A SELECT of a function that writes passes for a plain SELECT: outside of a transaction
 // its loss is reported as [ErrConnLost] although the function's rows may be there. Rows
 // that break off while they are read carry the driver's error; [RunTx] tells what became

@@ -47,7 +47,8 @@ func TestMySQL(t *testing.T) {
 		"QuarantineWhoseEndWasCutShortIsEndedAgain":        TestQuarantineWhoseEndWasCutShortIsEndedAgain,
 		"RightsBeyondTheApplicationsSchemasAreRefused":     TestRightsBeyondTheApplicationsSchemasAreRefused,
 		"EventsInTheApplicationsSchemasAreRefused":         TestEventsInTheApplicationsSchemasAreRefused,
-		"History": TestHistoryOfProcessesUnderRandomFaults,
+		"QuarantineKeepsOutProceduresToo":                  TestQuarantineKeepsOutProceduresToo,
+		"History":                                          TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)
 	}
