@@ -124,11 +124,7 @@ func TestMySQLFiltersOfOthersStay(t *testing.T) {
 	one := d.pair.Servers[0]
 	one.SQL("STOP REPLICA SQL_THREAD", "CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE = ('other.tmp%', 'x\\\\_y.%'), REPLICATE_IGNORE_DB = (`odd-db`, plain)",
 		"START REPLICA SQL_THREAD")
-	filters := func() string {
-		var rules string
-		must(t, one.Root().QueryRow("SELECT GROUP_CONCAT(FILTER_RULE ORDER BY FILTER_NAME SEPARATOR '; ') FROM performance_schema.replication_applier_filters").Scan(&rules))
-		return rules
-	}
+	filters := func() string { return filtersOf(t, one) }
 	before := filters()
 	since := func() string {
 		var at string

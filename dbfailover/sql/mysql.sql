@@ -191,7 +191,9 @@ BEGIN
 END
 //
 -- One filter as it has to be: what others have set, and the schemas in quarantine. p_list
--- is that as a statement wants it.
+-- is that as a statement wants it. It is read of the default channel, if there is that: of
+-- a filter that has been emptied, the table of the global ones (seen in 9.7) shows the rule
+-- of another.
 DROP PROCEDURE IF EXISTS hipaakit.compose
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.compose(p_filter VARCHAR(64), OUT p_now TEXT, OUT p_next TEXT, OUT p_list TEXT)
@@ -199,7 +201,12 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_rest, v_item TEXT;
   SET SESSION group_concat_max_len = 1000000;
-  SET p_now = IFNULL((SELECT MAX(FILTER_RULE) FROM performance_schema.replication_applier_global_filters WHERE FILTER_NAME = p_filter), '');
+  IF EXISTS (SELECT 1 FROM performance_schema.replication_connection_configuration WHERE CHANNEL_NAME = '') THEN
+    SELECT MAX(FILTER_RULE) INTO p_now FROM performance_schema.replication_applier_filters WHERE CHANNEL_NAME = '' AND FILTER_NAME = p_filter;
+  ELSE
+    SELECT MAX(FILTER_RULE) INTO p_now FROM performance_schema.replication_applier_global_filters WHERE FILTER_NAME = p_filter;
+  END IF;
+  SET p_now = IFNULL(p_now, '');
   SET v_rest = p_now, p_next = '', p_list = '';
   WHILE v_rest <> '' DO
     SET v_item = SUBSTRING_INDEX(v_rest, ',', 1);
@@ -476,6 +483,10 @@ UNION SELECT 'the account does not exist' FROM DUAL WHERE NOT EXISTS (SELECT 1 F
 -- appliers, or skipped, is none; filters are read from performance_schema.
 UNION SELECT 'the server has gtid_mode other than ON' FROM DUAL WHERE @@GLOBAL.gtid_mode <> 'ON'
 UNION SELECT 'the server has performance_schema=OFF' FROM DUAL WHERE NOT @@GLOBAL.performance_schema
+UNION SELECT CONCAT('the server has ', FILTER_NAME, ' for the channel ''', CHANNEL_NAME, ''' alone, but a quarantine sets it for all: set it without FOR CHANNEL')
+  FROM performance_schema.replication_applier_filters
+  WHERE FILTER_NAME IN ('REPLICATE_WILD_IGNORE_TABLE', 'REPLICATE_IGNORE_DB') AND CONFIGURED_BY RLIKE 'FOR_CHANNEL'
+  AND (SELECT COUNT(*) FROM performance_schema.replication_connection_configuration) > 1
 UNION SELECT CONCAT('the server has replica_skip_errors=', VARIABLE_VALUE) FROM performance_schema.global_variables
   WHERE VARIABLE_NAME IN ('replica_skip_errors', 'slave_skip_errors') AND VARIABLE_VALUE <> 'OFF'
 UNION SELECT 'the server has replica_preserve_commit_order=OFF and several appliers' FROM performance_schema.global_variables o
