@@ -22,6 +22,9 @@ func TestMySQL(t *testing.T) {
 		"EpochsAreTakenOnce":                               TestEpochsAreTakenOnce,
 		"GateStopsAServerThatWasNotFenced":                 TestGateStopsAServerThatWasNotFenced,
 		"ProceduresAreNotForStrangers":                     TestProceduresAreNotForStrangers,
+		"RightsBeyondTheApplicationsSchemasAreRefused":     TestRightsBeyondTheApplicationsSchemasAreRefused,
+		"EventsInTheApplicationsSchemasAreRefused":         TestEventsInTheApplicationsSchemasAreRefused,
+		"QuarantineKeepsOutProceduresToo":                  TestQuarantineKeepsOutProceduresToo,
 		"TailIsFoundInPieces":                              TestTailIsFoundInPieces,
 		"NeighboursBrokenReplicationMovesNobody":           TestNeighboursBrokenReplicationMovesNobody,
 		"RowsSkippedByAnotherNodesMoveTaintARealServer":    TestRowsSkippedByAnotherNodesMoveTaintARealServer,
@@ -45,10 +48,7 @@ func TestMySQL(t *testing.T) {
 		"FenceFindsThreadsThatGoByAnotherName":             TestFenceFindsThreadsThatGoByAnotherName,
 		"QuarantineThatWasCutShortCountsFromItsBeginning":  TestQuarantineThatWasCutShortCountsFromItsBeginning,
 		"QuarantineWhoseEndWasCutShortIsEndedAgain":        TestQuarantineWhoseEndWasCutShortIsEndedAgain,
-		"RightsBeyondTheApplicationsSchemasAreRefused":     TestRightsBeyondTheApplicationsSchemasAreRefused,
-		"EventsInTheApplicationsSchemasAreRefused":         TestEventsInTheApplicationsSchemasAreRefused,
-		"QuarantineKeepsOutProceduresToo":                  TestQuarantineKeepsOutProceduresToo,
-		"History":                                          TestHistoryOfProcessesUnderRandomFaults,
+		"History": TestHistoryOfProcessesUnderRandomFaults,
 	} {
 		t.Run(name, test)
 	}

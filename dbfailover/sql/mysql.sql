@@ -483,16 +483,16 @@ UNION SELECT 'the account does not exist' FROM DUAL WHERE NOT EXISTS (SELECT 1 F
 -- appliers, or skipped, is none; filters are read from performance_schema.
 UNION SELECT 'the server has gtid_mode other than ON' FROM DUAL WHERE @@GLOBAL.gtid_mode <> 'ON'
 UNION SELECT 'the server has performance_schema=OFF' FROM DUAL WHERE NOT @@GLOBAL.performance_schema
-UNION SELECT CONCAT('the server has ', FILTER_NAME, ' for the channel ''', CHANNEL_NAME, ''' alone, but a quarantine sets it for all: set it without FOR CHANNEL')
-  FROM performance_schema.replication_applier_filters
-  WHERE FILTER_NAME IN ('REPLICATE_WILD_IGNORE_TABLE', 'REPLICATE_IGNORE_DB') AND CONFIGURED_BY RLIKE 'FOR_CHANNEL'
-  AND (SELECT COUNT(*) FROM performance_schema.replication_connection_configuration) > 1
 UNION SELECT CONCAT('the server has replica_skip_errors=', VARIABLE_VALUE) FROM performance_schema.global_variables
   WHERE VARIABLE_NAME IN ('replica_skip_errors', 'slave_skip_errors') AND VARIABLE_VALUE <> 'OFF'
 UNION SELECT 'the server has replica_preserve_commit_order=OFF and several appliers' FROM performance_schema.global_variables o
   JOIN performance_schema.global_variables w ON w.VARIABLE_NAME IN ('replica_parallel_workers', 'slave_parallel_workers')
   WHERE o.VARIABLE_NAME IN ('replica_preserve_commit_order', 'slave_preserve_commit_order') AND o.VARIABLE_VALUE = 'OFF'
   AND CAST(w.VARIABLE_VALUE AS UNSIGNED) > 1
+UNION SELECT CONCAT('the server has ', FILTER_NAME, ' for the channel ''', CHANNEL_NAME, ''' alone, but a quarantine sets it for all: set it without FOR CHANNEL')
+  FROM performance_schema.replication_applier_filters
+  WHERE FILTER_NAME IN ('REPLICATE_WILD_IGNORE_TABLE', 'REPLICATE_IGNORE_DB') AND CONFIGURED_BY RLIKE 'FOR_CHANNEL'
+  AND (SELECT COUNT(*) FROM performance_schema.replication_connection_configuration) > 1
 //
 -- Locks the application out, if no epoch after p_number has begun here: a node that was
 -- slow would otherwise lock the writer of a later one. Answers how many threads are left,
