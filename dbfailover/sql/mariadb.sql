@@ -283,7 +283,8 @@ held (access) AS (
 -- Patterns of schemas in which the account does more than read. What is granted there to the
 -- account without a name, every account has.
 reach (pattern, whose) AS (
-  SELECT CONVERT(Db USING utf8mb4) COLLATE utf8mb4_bin, IF(User = '', ', as every account may', '') FROM mysql.db JOIN who ON User IN (who.name, '')
+  SELECT CONVERT(Db USING utf8mb4) COLLATE utf8mb4_bin, IF(User = '', ', as every account may', '') FROM mysql.db
+    JOIN who ON User IN (who.name, '')
     WHERE 'Y' IN (Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Alter_priv, Trigger_priv, Event_priv, Execute_priv,
       Index_priv, References_priv, Create_view_priv, Create_routine_priv, Alter_routine_priv, Lock_tables_priv, Delete_history_priv))
 SELECT CONCAT('the account has the right ', privilege) FROM held JOIN above ON (access >> bit) & 1 = 1

@@ -489,7 +489,8 @@ UNION SELECT 'the server has replica_preserve_commit_order=OFF and several appli
   JOIN performance_schema.global_variables w ON w.VARIABLE_NAME IN ('replica_parallel_workers', 'slave_parallel_workers')
   WHERE o.VARIABLE_NAME IN ('replica_preserve_commit_order', 'slave_preserve_commit_order') AND o.VARIABLE_VALUE = 'OFF'
   AND CAST(w.VARIABLE_VALUE AS UNSIGNED) > 1
-UNION SELECT CONCAT('the server has ', FILTER_NAME, ' for the channel ''', CHANNEL_NAME, ''' alone, but a quarantine sets it for all: set it without FOR CHANNEL')
+UNION SELECT CONCAT('the server has ', FILTER_NAME, ' for the channel ''', CHANNEL_NAME, ''' alone, but a quarantine sets it for all: ',
+  'set it without FOR CHANNEL')
   FROM performance_schema.replication_applier_filters
   WHERE FILTER_NAME IN ('REPLICATE_WILD_IGNORE_TABLE', 'REPLICATE_IGNORE_DB') AND CONFIGURED_BY RLIKE 'FOR_CHANNEL'
   AND (SELECT COUNT(*) FROM performance_schema.replication_connection_configuration) > 1
