@@ -21,8 +21,8 @@ type App struct {
 	// User is the account that Config.Credentials logs in with, without the host.
 	// No other application uses it, on either server.
 	User string
-	// Schemas are the databases that the application writes. No other application
-	// writes to them. At least one.
+	// Schemas are the databases that the application writes, there before it starts.
+	// No other application writes to them. At least one.
 	Schemas []string
 	// Node names this web node among those of the application, the same after a
 	// restart. Default: the host's name.

@@ -53,7 +53,9 @@ func (t Topology) String() string {
 type Config struct {
 	Primary, Secondary Server
 
-	// Database is the default schema. Empty means none.
+	// Database is the default schema. Empty means none; with Replicated the first of
+	// App.Schemas, because a quarantine knows by its default schema alone where a
+	// CREATE PROCEDURE belongs.
 	Database string
 
 	// TLS must have RootCAs. Certificates or GetClientCertificate give a client
@@ -115,7 +117,10 @@ func (c Config) normal() (Config, error) {
 		}
 		c.App = app
 		c.Credentials = onlyUser(app.User, c.Credentials)
-		if c.Database != "" && !slices.Contains(app.Schemas, c.Database) {
+		if c.Database == "" {
+			c.Database = app.Schemas[0]
+		}
+		if !slices.Contains(app.Schemas, c.Database) {
 			return c, errors.New("dbfailover: Config.Database is not among App.Schemas: what is written there would be fenced and looked for by nobody")
 		}
 	}

@@ -98,11 +98,13 @@
 // secondary under it cannot be opened; nor, both, one under MySQL's LOCK INSTANCE FOR BACKUP. A
 // statement that the secondary is just applying, a neighbour's long ALTER too, has to end
 // before it is promoted.
-// Events run although their account is locked; an account that owns events, shares
-// schemas, may write outside of App.Schemas, or has SUPER, CREATE USER or READ_ONLY ADMIN,
-// through a role too, is refused by [New]. So are, on MariaDB, routines and
-// triggers that run in the name of another account: their threads go by that name, and no
-// fence finds them. Only App.User is fenced, so only that is let
+// Events run although their account is locked. An account that owns events, shares
+// schemas, may do more than read outside of App.Schemas, or has a right over the server by
+// which a fence is evaded or held up (SUPER, CREATE USER, READ_ONLY ADMIN, RELOAD and their
+// like), through a role too, is refused by [New]. So are enabled events in App.Schemas,
+// whoever has made them; one elsewhere that writes there is not seen. On MariaDB, so are
+// routines and triggers that run in the name of another account: their threads go by that
+// name, and no fence finds them. Only App.User is fenced, so only that is let
 // in. After a switch both applications may have the same writer: that is an alarm, not a
 // state. [Fast] decides before a canary can veto.
 //
@@ -112,6 +114,11 @@
 // price of not mixing old and new rows. A server restored from an old copy is found out by
 // comparison with the other one; back alone, before the other has been seen by this
 // process, it passes for well.
+//
+// CREATE PROCEDURE, and what else names no table, passes by a quarantine unless the session's
+// default schema is one of the application's, as it is from login on. After USE of another
+// one, or by an administrator without any, it is taken over with the tail, and run twice it
+// stops replication for all.
 //
 // A SELECT of a function that writes passes for a plain SELECT: outside of a transaction
 // its loss is reported as [ErrConnLost] although the function's rows may be there. Rows

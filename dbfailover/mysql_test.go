@@ -22,6 +22,9 @@ func TestMySQL(t *testing.T) {
 		"EpochsAreTakenOnce":                               TestEpochsAreTakenOnce,
 		"GateStopsAServerThatWasNotFenced":                 TestGateStopsAServerThatWasNotFenced,
 		"ProceduresAreNotForStrangers":                     TestProceduresAreNotForStrangers,
+		"RightsBeyondTheApplicationsSchemasAreRefused":     TestRightsBeyondTheApplicationsSchemasAreRefused,
+		"EventsInTheApplicationsSchemasAreRefused":         TestEventsInTheApplicationsSchemasAreRefused,
+		"QuarantineKeepsOutProceduresToo":                  TestQuarantineKeepsOutProceduresToo,
 		"TailIsFoundInPieces":                              TestTailIsFoundInPieces,
 		"NeighboursBrokenReplicationMovesNobody":           TestNeighboursBrokenReplicationMovesNobody,
 		"RowsSkippedByAnotherNodesMoveTaintARealServer":    TestRowsSkippedByAnotherNodesMoveTaintARealServer,
@@ -80,9 +83,9 @@ func TestMySQLAccountsThatCannotBeFencedAreRefused(t *testing.T) {
 		{"GRANT INSERT ON south.* TO " + who, "REVOKE INSERT ON south.* FROM " + who, "another application's schemas"},
 		{"GRANT SELECT, INSERT ON *.* TO " + who, "REVOKE SELECT, INSERT ON *.* FROM " + who, "on every schema"},
 		{"GRANT EXECUTE ON hipaakit.* TO " + who, "REVOKE EXECUTE ON hipaakit.* FROM " + who, "another application's schemas"},
-		{"GRANT EXECUTE ON PROCEDURE hipaakit.lock_south TO " + who, "REVOKE EXECUTE ON PROCEDURE hipaakit.lock_south FROM " + who, "procedures"},
-		{"GRANT INSERT ON south.t TO " + who, "REVOKE INSERT ON south.t FROM " + who, "another application's tables"},
-		{"GRANT UPDATE (x) ON south.t TO " + who, "REVOKE UPDATE (x) ON south.t FROM " + who, "another application's tables"},
+		{"GRANT EXECUTE ON PROCEDURE hipaakit.lock_south TO " + who, "REVOKE EXECUTE ON PROCEDURE hipaakit.lock_south FROM " + who, "a procedure that is not the application's: hipaakit.lock_south"},
+		{"GRANT INSERT ON south.t TO " + who, "REVOKE INSERT ON south.t FROM " + who, "a table that is not the application's: south.t"},
+		{"GRANT UPDATE (x) ON south.t TO " + who, "REVOKE UPDATE (x) ON south.t FROM " + who, "a table that is not the application's: south.t"},
 		{"GRANT INSERT ON spare.* TO " + who, "REVOKE INSERT ON spare.* FROM " + who, "not among the application's: spare"},
 		{"GRANT outer_role TO " + who, "REVOKE outer_role FROM " + who, "CONNECTION_ADMIN"},
 		{"GRANT inner_role TO " + who, "REVOKE inner_role FROM " + who, "another application's schemas"},
@@ -129,11 +132,7 @@ func TestMySQLFiltersOfOthersStay(t *testing.T) {
 	one := d.pair.Servers[0]
 	one.SQL("STOP REPLICA SQL_THREAD", "CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE = ('other.tmp%', 'x\\\\_y.%'), REPLICATE_IGNORE_DB = (`odd-db`, plain)",
 		"START REPLICA SQL_THREAD")
-	filters := func() string {
-		var rules string
-		must(t, one.Root().QueryRow("SELECT GROUP_CONCAT(FILTER_RULE ORDER BY FILTER_NAME SEPARATOR '; ') FROM performance_schema.replication_applier_filters").Scan(&rules))
-		return rules
-	}
+	filters := func() string { return filtersOf(t, one) }
 	before := filters()
 	since := func() string {
 		var at string

@@ -309,18 +309,30 @@ WITH RECURSIVE who (name) AS (
 foreign_schema (name) AS (
   SELECT schema_name COLLATE utf8mb4_bin FROM hipaakit.owned WHERE app <> '{{.App}}' UNION
   SELECT CONVERT('hipaakit' USING utf8mb4) COLLATE utf8mb4_bin),
+own_schema (name) AS (SELECT schema_name COLLATE utf8mb4_bin FROM hipaakit.owned WHERE app = '{{.App}}'),
 -- The bits of mysql.global_priv: information_schema shows no rights of roles.
-named (bit, privilege) AS (VALUES (1, 'INSERT'), (2, 'UPDATE'), (3, 'DELETE'), (4, 'CREATE'), (5, 'DROP'), (13, 'ALTER'),
-  (15, 'SUPER'), (18, 'EXECUTE'), (24, 'ALTER ROUTINE'), (25, 'CREATE USER'), (26, 'EVENT'), (27, 'TRIGGER'),
-  (30, 'SET USER'), (33, 'READ_ONLY ADMIN')),
-held (privilege) AS (
-  SELECT privilege FROM mysql.global_priv JOIN who ON User = who.name
-    JOIN named ON (CAST(IFNULL(JSON_VALUE(Priv, '$.access'), 0) AS UNSIGNED) >> bit) & 1 = 1)
-SELECT CONCAT('the account has the right ', privilege) FROM held
-  WHERE privilege IN ('SUPER', 'CREATE USER', 'READ_ONLY ADMIN', 'SET USER')
-UNION SELECT CONCAT('the account has the right ', privilege, ' on every schema, another application''s too') FROM held
-  WHERE privilege NOT IN ('SUPER', 'CREATE USER', 'READ_ONLY ADMIN', 'SET USER')
+named (bit, privilege) AS (VALUES (1, 'INSERT'), (2, 'UPDATE'), (3, 'DELETE'), (4, 'CREATE'), (5, 'DROP'), (11, 'REFERENCES'),
+  (12, 'INDEX'), (13, 'ALTER'), (17, 'LOCK TABLES'), (18, 'EXECUTE'), (21, 'CREATE VIEW'), (23, 'CREATE ROUTINE'),
+  (24, 'ALTER ROUTINE'), (26, 'EVENT'), (27, 'TRIGGER'), (29, 'DELETE HISTORY')),
+-- Who has these cannot be locked out or killed, writes past read_only and the binary log,
+-- or in somebody else's name, keeps a fence waiting for a lock, or stops the server.
+above (bit, privilege) AS (VALUES (6, 'RELOAD'), (7, 'SHUTDOWN'), (15, 'SUPER'), (25, 'CREATE USER'), (30, 'SET USER'),
+  (32, 'CONNECTION ADMIN'), (33, 'READ_ONLY ADMIN'), (34, 'REPLICATION SLAVE ADMIN'), (36, 'BINLOG ADMIN'), (37, 'BINLOG REPLAY')),
+held (access) AS (
+  SELECT CAST(IFNULL(JSON_VALUE(Priv, '$.access'), 0) AS UNSIGNED) FROM mysql.global_priv JOIN who ON User = who.name),
+-- Patterns of schemas in which the account does more than read. What is granted there to the
+-- account without a name, every account has.
+reach (pattern, whose) AS (
+  SELECT CONVERT(Db USING utf8mb4) COLLATE utf8mb4_bin, IF(User = '', ', as every account may', '') FROM mysql.db
+    JOIN who ON User IN (who.name, '')
+    WHERE 'Y' IN (Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Alter_priv, Trigger_priv, Event_priv, Execute_priv,
+      Index_priv, References_priv, Create_view_priv, Create_routine_priv, Alter_routine_priv, Lock_tables_priv, Delete_history_priv))
+SELECT CONCAT('the account has the right ', privilege) FROM held JOIN above ON (access >> bit) & 1 = 1
+UNION SELECT CONCAT('the account has the right ', privilege, ' on every schema, another application''s too')
+  FROM held JOIN named ON (access >> bit) & 1 = 1
 UNION SELECT 'the account owns events' FROM mysql.event WHERE SUBSTRING_INDEX(definer, '@', 1) = {{.User}}
+UNION SELECT CONCAT('the event ', db, '.', name, ' is enabled: a fence does not end it') FROM mysql.event
+  WHERE status = 'ENABLED' AND CONVERT(db USING utf8mb4) COLLATE utf8mb4_bin IN (SELECT name FROM own_schema)
 -- Who calls it goes by the other name in the list of processes meanwhile, where a fence
 -- looks for threads to kill.
 UNION SELECT CONCAT('the routine ', db, '.', name, ' runs in the name of another account: a fence does not see who calls it')
@@ -333,16 +345,16 @@ UNION SELECT CONCAT('its schemas also belong to the application ', o.app) FROM h
   JOIN hipaakit.owned mine USING (schema_name) WHERE mine.app = '{{.App}}' AND o.app <> '{{.App}}'
 UNION SELECT CONCAT('its account also belongs to the application ', name) FROM hipaakit.app
   WHERE user = {{.User}} AND name <> '{{.App}}'
-UNION SELECT 'the account has rights on another application''s schemas' FROM mysql.db JOIN who ON User = who.name
-  JOIN foreign_schema f ON f.name LIKE Db
-  WHERE 'Y' IN (Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Alter_priv, Trigger_priv, Event_priv, Execute_priv)
-UNION SELECT 'the account has rights on another application''s tables' FROM mysql.tables_priv JOIN who ON User = who.name
-  JOIN foreign_schema f ON f.name = Db WHERE Table_priv RLIKE 'Insert|Update|Delete|Create|Drop|Alter|Trigger'
-UNION SELECT 'the account has rights on another application''s procedures' FROM mysql.procs_priv JOIN who ON User = who.name
-  JOIN foreign_schema f ON f.name = Db
-UNION SELECT CONCAT('the account may write to a schema that is not among the application''s: ', Db) FROM mysql.db JOIN who ON User = who.name
-  WHERE 'Y' IN (Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Alter_priv, Trigger_priv, Event_priv)
-  AND NOT EXISTS (SELECT 1 FROM hipaakit.owned WHERE app = '{{.App}}' AND schema_name = CONVERT(REPLACE(Db, '\\_', '_') USING utf8mb4) COLLATE utf8mb4_bin)
+UNION SELECT 'the account has rights on another application''s schemas' FROM reach JOIN foreign_schema f ON f.name LIKE pattern
+UNION SELECT CONCAT('the account may write to a schema that is not among the application''s: ', pattern, whose) FROM reach
+  WHERE REPLACE(pattern, '\\_', '_') NOT IN (SELECT name FROM own_schema)
+UNION SELECT CONCAT('the account may write to a table that is not the application''s: ', Db, '.', Table_name) FROM mysql.tables_priv
+  JOIN who ON User = who.name
+  WHERE CONCAT(Table_priv, ',', Column_priv) RLIKE 'Insert|Update|Delete|Create|Drop|Alter|Trigger|Index|References'
+  AND CONVERT(Db USING utf8mb4) COLLATE utf8mb4_bin NOT IN (SELECT name FROM own_schema)
+UNION SELECT CONCAT('the account has rights on a procedure that is not the application''s: ', Db, '.', Routine_name) FROM mysql.procs_priv
+  JOIN who ON User = who.name
+  WHERE CONVERT(Db USING utf8mb4) COLLATE utf8mb4_bin NOT IN (SELECT name FROM own_schema)
 UNION SELECT 'the account does not exist' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM mysql.global_priv WHERE User = {{.User}})
 UNION SELECT 'the server was started without hipaakit.boot in its init-file: accounts and filters are as somebody left them' FROM DUAL
   WHERE NOT EXISTS (SELECT 1 FROM hipaakit.settled WHERE app = '' AND start = hipaakit.started())

@@ -248,7 +248,9 @@ BEGIN
 END
 //
 -- One filter as it has to be: what others have set, and the schemas in quarantine. p_list
--- is that as a statement wants it.
+-- is that as a statement wants it. It is read of the default channel, if there is that: of
+-- a filter that has been emptied, the table of the global ones (seen in 9.7) shows the rule
+-- of another.
 DROP PROCEDURE IF EXISTS hipaakit.compose
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.compose(p_filter VARCHAR(64), OUT p_now TEXT, OUT p_next TEXT, OUT p_list TEXT)
@@ -256,7 +258,12 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_rest, v_item TEXT;
   SET SESSION group_concat_max_len = 1000000;
-  SET p_now = IFNULL((SELECT MAX(FILTER_RULE) FROM performance_schema.replication_applier_global_filters WHERE FILTER_NAME = p_filter), '');
+  IF EXISTS (SELECT 1 FROM performance_schema.replication_connection_configuration WHERE CHANNEL_NAME = '') THEN
+    SELECT MAX(FILTER_RULE) INTO p_now FROM performance_schema.replication_applier_filters WHERE CHANNEL_NAME = '' AND FILTER_NAME = p_filter;
+  ELSE
+    SELECT MAX(FILTER_RULE) INTO p_now FROM performance_schema.replication_applier_global_filters WHERE FILTER_NAME = p_filter;
+  END IF;
+  SET p_now = IFNULL(p_now, '');
   SET v_rest = p_now, p_next = '', p_list = '';
   WHILE v_rest <> '' DO
     SET v_item = SUBSTRING_INDEX(v_rest, ',', 1);
@@ -494,48 +501,55 @@ WITH RECURSIVE who (name) AS (
 foreign_schema (name) AS (
   SELECT schema_name FROM hipaakit.owned WHERE app <> '{{.App}}' UNION
   SELECT CONVERT('hipaakit' USING utf8mb4) COLLATE utf8mb4_bin),
+own_schema (name) AS (SELECT schema_name FROM hipaakit.owned WHERE app = '{{.App}}'),
 -- The one kind of rights has columns, the other rows.
 held (privilege) AS (
   SELECT j.p FROM mysql.user JOIN who ON CONVERT(User USING utf8mb4) COLLATE utf8mb4_bin = who.name JOIN
     JSON_TABLE(JSON_ARRAY(IF(Insert_priv = 'Y', 'INSERT', ''), IF(Update_priv = 'Y', 'UPDATE', ''), IF(Delete_priv = 'Y', 'DELETE', ''),
       IF(Create_priv = 'Y', 'CREATE', ''), IF(Drop_priv = 'Y', 'DROP', ''), IF(Alter_priv = 'Y', 'ALTER', ''),
       IF(Execute_priv = 'Y', 'EXECUTE', ''), IF(Alter_routine_priv = 'Y', 'ALTER ROUTINE', ''), IF(Event_priv = 'Y', 'EVENT', ''),
-      IF(Trigger_priv = 'Y', 'TRIGGER', '')), '$[*]' COLUMNS (p VARCHAR(40) PATH '$')) j WHERE j.p <> ''),
+      IF(Trigger_priv = 'Y', 'TRIGGER', ''), IF(Index_priv = 'Y', 'INDEX', ''), IF(References_priv = 'Y', 'REFERENCES', ''),
+      IF(Create_view_priv = 'Y', 'CREATE VIEW', ''), IF(Create_routine_priv = 'Y', 'CREATE ROUTINE', ''),
+      IF(Lock_tables_priv = 'Y', 'LOCK TABLES', '')), '$[*]' COLUMNS (p VARCHAR(40) PATH '$')) j WHERE j.p <> ''),
+-- Patterns of schemas in which the account does more than read. What is granted there to the
+-- account without a name, every account has.
+reach (pattern, whose) AS (
+  SELECT CONVERT(Db USING utf8mb4) COLLATE utf8mb4_bin, IF(User = '', ', as every account may', '') FROM mysql.db
+    JOIN who ON CONVERT(User USING utf8mb4) COLLATE utf8mb4_bin IN (who.name, '')
+    WHERE 'Y' IN (Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Alter_priv, Trigger_priv, Event_priv, Execute_priv,
+      Index_priv, References_priv, Create_view_priv, Create_routine_priv, Alter_routine_priv, Lock_tables_priv)),
 -- Who has these cannot be locked out or killed, writes past read_only and the binary log,
--- or in somebody else's name.
+-- or in somebody else's name, keeps a fence waiting for a lock, or stops the server.
 above (privilege) AS (
   SELECT j.p FROM mysql.user JOIN who ON CONVERT(User USING utf8mb4) COLLATE utf8mb4_bin = who.name JOIN
-    JSON_TABLE(JSON_ARRAY(IF(Super_priv = 'Y', 'SUPER', ''), IF(Create_user_priv = 'Y', 'CREATE USER', '')),
+    JSON_TABLE(JSON_ARRAY(IF(Super_priv = 'Y', 'SUPER', ''), IF(Create_user_priv = 'Y', 'CREATE USER', ''),
+      IF(Reload_priv = 'Y', 'RELOAD', ''), IF(Shutdown_priv = 'Y', 'SHUTDOWN', '')),
       '$[*]' COLUMNS (p VARCHAR(40) PATH '$')) j WHERE j.p <> '' UNION
   SELECT CONVERT(g.PRIV USING utf8mb4) COLLATE utf8mb4_bin FROM mysql.global_grants g
     JOIN who ON CONVERT(g.USER USING utf8mb4) COLLATE utf8mb4_bin = who.name
     WHERE g.PRIV IN ('SYSTEM_USER', 'CONNECTION_ADMIN', 'SYSTEM_VARIABLES_ADMIN', 'SESSION_VARIABLES_ADMIN', 'BINLOG_ADMIN',
       'REPLICATION_SLAVE_ADMIN', 'REPLICATION_APPLIER', 'SET_USER_ID', 'SET_ANY_DEFINER', 'ALLOW_NONEXISTENT_DEFINER',
-      'ROLE_ADMIN', 'CLONE_ADMIN'))
+      'ROLE_ADMIN', 'CLONE_ADMIN', 'BACKUP_ADMIN', 'FLUSH_TABLES'))
 SELECT CONCAT('the account has the right ', privilege) FROM above
 UNION SELECT CONCAT('the account has the right ', privilege, ' on every schema, another application''s too') FROM held
 UNION SELECT 'the account owns events' FROM information_schema.EVENTS
   WHERE CAST(SUBSTRING_INDEX(DEFINER, '@', 1) AS BINARY) = CAST({{.User}} AS BINARY)
+UNION SELECT CONCAT('the event ', EVENT_SCHEMA, '.', EVENT_NAME, ' is enabled: a fence does not end it') FROM information_schema.EVENTS
+  WHERE STATUS = 'ENABLED' AND CONVERT(EVENT_SCHEMA USING utf8mb4) COLLATE utf8mb4_bin IN (SELECT name FROM own_schema)
 UNION SELECT CONCAT('its schemas also belong to the application ', o.app) FROM hipaakit.owned o
   JOIN hipaakit.owned mine USING (schema_name) WHERE mine.app = '{{.App}}' AND o.app <> '{{.App}}'
 UNION SELECT CONCAT('its account also belongs to the application ', name) FROM hipaakit.app
   WHERE user = {{.User}} AND name <> '{{.App}}'
-UNION SELECT 'the account has rights on another application''s schemas' FROM mysql.db
+UNION SELECT 'the account has rights on another application''s schemas' FROM reach JOIN foreign_schema f ON f.name LIKE pattern
+UNION SELECT CONCAT('the account may write to a schema that is not among the application''s: ', pattern, whose) FROM reach
+  WHERE REPLACE(pattern, '\\_', '_') NOT IN (SELECT name FROM own_schema)
+UNION SELECT CONCAT('the account may write to a table that is not the application''s: ', Db, '.', Table_name) FROM mysql.tables_priv
   JOIN who ON CONVERT(User USING utf8mb4) COLLATE utf8mb4_bin = who.name
-  JOIN foreign_schema f ON f.name LIKE CONVERT(Db USING utf8mb4) COLLATE utf8mb4_bin
-  WHERE 'Y' IN (Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Alter_priv, Trigger_priv, Event_priv, Execute_priv)
-UNION SELECT 'the account has rights on another application''s tables' FROM mysql.tables_priv
+  WHERE CONCAT(Table_priv, ',', Column_priv) RLIKE 'Insert|Update|Delete|Create|Drop|Alter|Trigger|Index|References'
+  AND CONVERT(Db USING utf8mb4) COLLATE utf8mb4_bin NOT IN (SELECT name FROM own_schema)
+UNION SELECT CONCAT('the account has rights on a procedure that is not the application''s: ', Db, '.', Routine_name) FROM mysql.procs_priv
   JOIN who ON CONVERT(User USING utf8mb4) COLLATE utf8mb4_bin = who.name
-  JOIN foreign_schema f ON f.name = CONVERT(Db USING utf8mb4) COLLATE utf8mb4_bin
-  WHERE CONCAT(Table_priv, ',', Column_priv) RLIKE 'Insert|Update|Delete|Create|Drop|Alter|Trigger'
-UNION SELECT 'the account has rights on another application''s procedures' FROM mysql.procs_priv
-  JOIN who ON CONVERT(User USING utf8mb4) COLLATE utf8mb4_bin = who.name
-  JOIN foreign_schema f ON f.name = CONVERT(Db USING utf8mb4) COLLATE utf8mb4_bin
-UNION SELECT CONCAT('the account may write to a schema that is not among the application''s: ', Db) FROM mysql.db
-  JOIN who ON CONVERT(User USING utf8mb4) COLLATE utf8mb4_bin = who.name
-  WHERE 'Y' IN (Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Alter_priv, Trigger_priv, Event_priv)
-  AND NOT EXISTS (SELECT 1 FROM hipaakit.owned WHERE app = '{{.App}}'
-    AND schema_name = CONVERT(REPLACE(Db, '\\_', '_') USING utf8mb4) COLLATE utf8mb4_bin)
+  WHERE CONVERT(Db USING utf8mb4) COLLATE utf8mb4_bin NOT IN (SELECT name FROM own_schema)
 UNION SELECT 'the account does not exist' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM mysql.user WHERE User = {{.User}})
 -- The server: without GTIDs there is no position; a gate that is passed by the other
 -- appliers, or skipped, is none; filters are read from performance_schema.
@@ -555,6 +569,11 @@ UNION SELECT 'the server has replica_preserve_commit_order=OFF and several appli
   JOIN performance_schema.global_variables w ON w.VARIABLE_NAME IN ('replica_parallel_workers', 'slave_parallel_workers')
   WHERE o.VARIABLE_NAME IN ('replica_preserve_commit_order', 'slave_preserve_commit_order') AND o.VARIABLE_VALUE = 'OFF'
   AND CAST(w.VARIABLE_VALUE AS UNSIGNED) > 1
+UNION SELECT CONCAT('the server has ', FILTER_NAME, ' for the channel ''', CHANNEL_NAME, ''' alone, but a quarantine sets it for all: ',
+  'set it without FOR CHANNEL')
+  FROM performance_schema.replication_applier_filters
+  WHERE FILTER_NAME IN ('REPLICATE_WILD_IGNORE_TABLE', 'REPLICATE_IGNORE_DB') AND CONFIGURED_BY RLIKE 'FOR_CHANNEL'
+  AND (SELECT COUNT(*) FROM performance_schema.replication_connection_configuration) > 1
 //
 -- Locks the application out, if no epoch after p_number has begun here: a node that was
 -- slow would otherwise lock the writer of a later one. Answers how many threads are left,
