@@ -52,11 +52,12 @@ type eye struct {
 	touched time.Time // a task changed it then: older sights are void
 	stalled time.Time // since when canaries have failed, or zero
 	stalls  int
-	lost    bool // it misses writes of its own
-	matched bool // it has been compared for that since it was last dead
-	defied  int  // fences in a row that it refused although it answers
-	resumed int  // how often it was told to go on after the gate, and is still there
-	echo    echo // of what is written there
+	lost    bool   // it misses writes of its own
+	matched bool   // it has been compared for that since it was last dead,
+	wrote   string // with this of its own
+	defied  int    // fences in a row that it refused although it answers
+	resumed int    // how often it was told to go on after the gate, and is still there
+	echo    echo   // of what is written there
 }
 
 func newPair(t timing, f Failback, kept memory, now time.Time) *pair {
@@ -169,11 +170,14 @@ func (p *pair) lost(r Role) bool {
 // match finds out whether the server misses writes of its own, by the last sight of the
 // other one, if that is older: a younger one would have writes that were made in between.
 func (p *pair) match(r result) {
-	o, eye := p.servers[r.role.other()], &p.eyes[r.role]
+	o, eye, wrote := p.servers[r.role.other()], &p.eyes[r.role], r.sight.wrote()
 	if !o.sight.known || !o.seen.Before(r.began) {
+		if eye.lost && written(wrote, r.sight.origin()) != eye.wrote { // repaired, perhaps: it would be tainted again
+			eye.lost, eye.matched = false, false
+		}
 		return
 	}
-	wrote := r.sight.wrote()
+	eye.wrote = written(wrote, r.sight.origin())
 	eye.lost = lacks(wrote, r.sight.origin(), o.sight.at) || lacks(wrote, r.sight.origin(), o.sight.feed.received)
 	eye.matched = true
 }

@@ -103,3 +103,42 @@ func TestNoCanaryBeforeTheComparison(t *testing.T) {
 		t.Error("there is none to compare it with")
 	}
 }
+
+// An administrator has repaired it: the first look after that overlaps with one at the other
+// server. What was known before must not taint it again.
+func TestRepairedServerIsNotTaintedByWhatWasKnownBefore(t *testing.T) {
+	for what, c := range map[string]struct {
+		logged string
+		again  bool
+	}{
+		"it has written since":                       {"1-1-21,2-2-30", false},
+		"it has not, and somebody deleted the taint": {"1-1-10,2-2-30", true},
+	} {
+		p := newPanel(t, memory{})
+		own := epoch{2, 2, "1-1-20,2-2-11"}
+		writer := func(s *sight) {
+			s.at, s.feed.received, s.top, s.locked = "1-1-20,2-2-11", "1-1-20,2-2-11", own, false
+		}
+		bad := func(s *sight) { s.at, s.logged, s.top, s.locked, s.judged = "1-1-20,2-2-11", "1-1-10,2-2-11", own, true, 2 }
+		p.see(Secondary, writer)
+		p.see(Primary, bad, func(s *sight) { s.tail = tailLost })
+		p.see(Secondary, writer)
+		if !p.lost(Primary) {
+			t.Fatal("not seen")
+		}
+		began := p.now.Add(time.Millisecond / 2)
+		p.see(Secondary, writer)
+		s := sight{known: true, id: 1, feed: feed{receiving: true, applying: true, applied: true}}
+		bad(&s)
+		s.logged = c.logged
+		p.number++
+		p.observe(result{role: Primary, health: HealthOK, number: p.number, began: began, ended: p.now.Add(2 * time.Millisecond), sight: s})
+		task, _ := p.next(p.now)
+		if again := task != nil && task.kind == taskFence && task.lost; again != c.again {
+			t.Errorf("%s: %+v", what, task)
+		}
+		if !c.again && p.compared(Primary) {
+			t.Errorf("%s: taken for compared", what)
+		}
+	}
+}
