@@ -32,7 +32,9 @@ type App struct {
 	Folder string
 	// Monitor is asked for the account of the checks, as Config.Credentials is for
 	// the application's. It may only run this application's procedures and read
-	// the state of replication; see [Script].
+	// the state of replication; see [Script]. One of these finds tails in the binary
+	// log, which holds the statements and rows of all applications: keep its password
+	// as you keep theirs.
 	Monitor func(ctx context.Context, s Server) (Credentials, error)
 	// Failback is Manual or WhenSynced. Default Manual.
 	Failback Failback

@@ -24,7 +24,8 @@
 //   - An epoch begins with a fence: the old server's account is locked, its threads are
 //     killed until none is left, and only then its position is read and the epoch
 //     recorded there. A transaction that was open cannot commit any more. The new server
-//     opens once it has that position.
+//     opens once it has that position. Where killed threads do not end for three seconds
+//     on a server that cannot write (a full disk), the epoch is recorded in spite of them.
 //   - A server that cannot be reached cannot be fenced. Then the new one has to have
 //     applied all that it received, and ignores this application's schemas from the old
 //     one until that has been fenced and judged. The epoch's first event is a gate: the
@@ -34,7 +35,8 @@
 //     tainted: never promoted for this application, and taking over none of its rows,
 //     until an administrator has repaired it. [Status] prints the positions and the
 //     command that shows them. Canaries and other applications are no tail.
-//   - A server locks every account when it boots. It is opened again only by a node
+//   - A server locks every account when it boots; one that was started without doing so
+//     counts as locked. It is opened again only by a node
 //     that has read both servers, or knew the epoch; otherwise the state is DOWN, and
 //     [Connector.Switch] with [Force] is for a human.
 //   - A server that lacks the position recorded with the highest epoch is never
@@ -84,8 +86,8 @@
 // tail, kept apart and printed, not merged. Nothing short of a third voter prevents that.
 //
 // A server that is stopped and goes on (SIGSTOP, a frozen virtual machine) may still
-// carry out what lay in its sockets, a COMMIT included. Its caller was told
-// [ErrCommitUnknown]; the row is part of the tail.
+// carry out what lay in its sockets, a COMMIT included, and one whose disk was full what
+// waited for room. Its caller was told [ErrCommitUnknown]; the row is part of the tail.
 //
 // Replication is asynchronous: a primary that dies takes acknowledged rows of its last
 // milliseconds with it, into its tail. With semi-synchronous replication (AFTER_SYNC)

@@ -133,11 +133,7 @@ func newHistory(t *testing.T, timers Timers, o testbed.Options) *history {
 }
 
 func (h *history) run() {
-	defer func() {
-		for _, n := range h.nodes {
-			n.dismiss()
-		}
-	}()
+	defer h.end()
 	faults := 0
 	for end := time.Now().Add(h.length); time.Now().Before(end); faults++ {
 		time.Sleep(time.Duration(h.rng.IntN(1500)) * time.Millisecond)
@@ -152,6 +148,19 @@ func (h *history) run() {
 		n.dismiss()
 	}
 	h.judge(writer, faults)
+}
+
+// end says what is known, if it failed.
+func (h *history) end() {
+	for _, n := range h.nodes {
+		n.dismiss()
+		if h.t.Failed() {
+			h.t.Logf("log of %s:\n%s", n.Node, &n.log)
+		}
+	}
+	for id := 1; id <= 2 && h.t.Failed(); id++ {
+		h.t.Logf("server %d: %+v", id, h.look(h.t, "north", id))
+	}
 }
 
 // protected waits until each acknowledged row is on both servers, and each new one will be.
@@ -366,11 +375,6 @@ func (h *history) judge(writer, faults int) {
 	h.times(writer)
 	if h.semi && inTails > 0 {
 		t.Errorf("%d rows were acknowledged under semi-sync and got into a tail", inTails)
-	}
-	if t.Failed() {
-		for _, n := range h.nodes {
-			t.Logf("log of %s:\n%s", n.Node, &n.log)
-		}
 	}
 	t.Logf("%d faults, %d epochs, %d acknowledged, %d of them in tails", faults, epochs, len(h.acked), inTails)
 	if len(h.acked) < 100 || epochs < 2 {

@@ -42,8 +42,10 @@ func TestProceduresDoNotDependOnWhatIsSetForTheServer(t *testing.T) {
 		return s.locked && s.feed.running() && s.tail != "" && s.judged == 4
 	})
 	d.pair.Feeds[1].Heal()
-	one.SQL("SET SESSION autocommit=1", "SET SESSION sql_safe_updates=0", "SET SESSION sql_log_bin=0", "DELETE FROM north.note WHERE text = 'tail'", "SET SESSION autocommit=0", "SET SESSION sql_safe_updates=1",
-		"CALL hipaakit.repaired_north()")
+	d.mend(t, mending{bad: one, good: two, copy: func() []string {
+		load := append([]string{"SET SESSION autocommit=1", "SET SESSION sql_safe_updates=0"}, d.notes(t, two)...)
+		return append(load, "SET SESSION sql_safe_updates=1", "SET SESSION autocommit=0")
+	}})
 	eventually(t, "both quarantines end", func() bool {
 		return !d.look(t, "north", 1).quarantined && !d.look(t, "north", 2).quarantined
 	})

@@ -119,7 +119,9 @@ func TestRepairedServerIsNotTaintedByWhatWasKnownBefore(t *testing.T) {
 		writer := func(s *sight) {
 			s.at, s.feed.received, s.top, s.locked = "1-1-20,2-2-11", "1-1-20,2-2-11", own, false
 		}
-		bad := func(s *sight) { s.at, s.logged, s.top, s.locked, s.judged = "1-1-20,2-2-11", "1-1-10,2-2-11", own, true, 2 }
+		bad := func(s *sight) {
+			s.at, s.logged, s.top, s.locked, s.judged = "1-1-20,2-2-11", "1-1-10,2-2-11", own, true, 2
+		}
 		p.see(Secondary, writer)
 		p.see(Primary, bad, func(s *sight) { s.tail = tailLost })
 		p.see(Secondary, writer)
