@@ -82,3 +82,16 @@ func TestServerStartedWithoutBootIsOpenedOnProof(t *testing.T) {
 		t.Error("the script left the account open")
 	}
 }
+
+// Two starts are told apart, and nothing but a start.
+func TestTheStartOfAServerStaysTheSame(t *testing.T) {
+	t.Parallel()
+	d := newDuo(t, testbed.Options{})
+	starts := map[int]bool{}
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
+		starts[count(t, d.pair.Servers[0], "SELECT hipaakit.started()")] = true
+	}
+	if len(starts) != 1 {
+		t.Errorf("%v", starts)
+	}
+}

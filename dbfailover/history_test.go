@@ -53,14 +53,18 @@ func TestHistoryNode(t *testing.T) {
 		TLS: &tls.Config{RootCAs: roots}, Credentials: login(r.App + "_app"), Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		App: App{Name: r.App, User: r.App + "_app", Schemas: []string{r.App, r.App + "_log"}, Node: r.Node, Folder: r.Folder, Monitor: login(r.App + "_mon")},
 	})
-	must(t, err)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err) // which the parent keeps
+		t.Fatal(err)
+	}
 	db := sql.OpenDB(c)
 	// The pipe ends with the parent.
 	go func() { _, _ = io.Copy(io.Discard, os.Stdin); os.Exit(0) }()
 	rng := rand.New(rand.NewPCG(r.Seed, uint64(time.Now().UnixNano())))
 	for i := 0; ; i++ {
 		if rng.IntN(400) == 0 {
-			go func() { _ = c.Switch(context.Background(), Role(rng.IntN(2))) }()
+			to := Role(rng.IntN(2))
+			go func() { _ = c.Switch(context.Background(), to) }()
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		text := fmt.Sprintf("%s-%d-%d", r.Node, os.Getpid(), i)

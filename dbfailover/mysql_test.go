@@ -54,6 +54,7 @@ func TestMySQL(t *testing.T) {
 		"ServerWhoseGateDoesNotArriveIsNotPromoted":        TestServerWhoseGateDoesNotArriveIsNotPromoted,
 		"ServerStartedWithoutBootIsNotTakenForOpen":        TestServerStartedWithoutBootIsNotTakenForOpen,
 		"ServerStartedWithoutBootIsOpenedOnProof":          TestServerStartedWithoutBootIsOpenedOnProof,
+		"TheStartOfAServerStaysTheSame":                    TestTheStartOfAServerStaysTheSame,
 		"RepairBesideAWriterInUseMissesNothing":            TestRepairBesideAWriterInUseMissesNothing,
 		"SwitchToAServerUnderABackupIsRefused":             TestSwitchToAServerUnderABackupIsRefused,
 		"History":                                          TestHistoryOfProcessesUnderRandomFaults,
