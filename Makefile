@@ -4,7 +4,7 @@ export HIPAAKIT_REQUIRE_SERVERS := 1
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 # How long each fuzz target runs in "make test"; "make fuzz" takes ten minutes.
-FUZZTIME ?= 20s
+FUZZTIME ?= 10s
 
 .PHONY: test tools lint unit fips modules fuzz-short fuzz crash chaos quickstart bench
 
