@@ -132,8 +132,8 @@ ALTER USER hipaakit@localhost ACCOUNT LOCK
 //
 -- Kills until nobody is left for two looks in a row, for half a second at most, because the
 -- other web nodes wait meanwhile, and call again: a login that was let in just before the
--- lock shows up under its name a moment later. The list
--- of processes compares names without case; accounts do not.
+-- lock shows up under its name a moment later. The list of processes compares names without
+-- case; accounts do not.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.evict(p_user VARCHAR(80), OUT p_left INT)
 SQL SECURITY DEFINER
 BEGIN
