@@ -56,7 +56,7 @@ func TestOneEpochOnTwoServersFreezes(t *testing.T) {
 	}
 	wish, err := p.order(Primary, true, p.now)
 	must(t, err)
-	if task, _ := p.next(p.now); task != wish || task.epoch.number != 3 {
+	if task, _ := p.next(p.now); task != wish || task.epoch.number != 4 {
 		t.Errorf("with Force: %+v", task)
 	}
 }

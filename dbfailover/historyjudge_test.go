@@ -51,11 +51,15 @@ func (h *history) copy(bad, good *testbed.Server) []string {
 			h.lost[text] = true
 		}
 	}
-	load := []string{"DELETE FROM north.history"}
+	load := []string{"BEGIN", "DELETE FROM north.history"}
+	var values []string
 	for text, row := range rows {
-		load = append(load, "INSERT INTO north.history VALUES ('"+text+"', "+row+")")
+		values = append(values, "('"+text+"', "+row+")")
 	}
-	return load
+	for some := range slices.Chunk(values, 1000) {
+		load = append(load, "INSERT INTO north.history VALUES "+strings.Join(some, ", "))
+	}
+	return append(load, "COMMIT")
 }
 
 func (h *history) dump(s *testbed.Server) map[string]string {

@@ -229,7 +229,7 @@ func TestGateWithoutAnEpochDoesNotStopReplicationForGood(t *testing.T) {
 	eventually(t, "the neighbour's row arrives", func() bool { return d.texts(t, "south", 1)["flows"] })
 	eventually(t, "north is well again", func() bool {
 		s := n.c.Status()
-		return s.State == StatePrimary && s.Epoch == 2 && !d.look(t, "north", 1).quarantined
+		return s.State == StatePrimary && s.Epoch == 3 && !d.look(t, "north", 1).quarantined
 	})
 	n.write(t, "after")
 	two.AwaitCaughtUp(d.pair.Servers[0])

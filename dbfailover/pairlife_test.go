@@ -41,7 +41,7 @@ func TestEqualEpochsFreezeTheRealPair(t *testing.T) {
 	a := d.node(t, "north", "a", Fast)
 	a.well(t, StatePrimary, 1)
 	a.write(t, "before")
-	for _, s := range d.pair.Servers { // as after a partition in which humans forced both
+	for _, s := range d.pair.Servers { // as nobody does
 		s.SQL("SET sql_log_bin=0", "INSERT INTO hipaakit.epoch (app, number, server, gtid) VALUES ('north', 5, @@server_id, '')")
 	}
 	a.reaches(t, StateFrozen, 5)

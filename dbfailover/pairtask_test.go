@@ -226,15 +226,15 @@ func TestGateIsPassedOrOutdone(t *testing.T) {
 		t.Errorf("for a server that is not seen: %+v", task)
 	}
 	task := p.rounds(20, nothing, gated)
-	if task == nil || task.kind != taskFence || task.to != Secondary || task.judge || task.epoch != (epoch{2, 1, "1-1-10,2-2-10"}) {
+	if task == nil || task.kind != taskFence || task.to != Secondary || task.judge || task.epoch != (epoch{3, 1, "1-1-10,2-2-10"}) {
 		t.Fatalf("%+v, want the next epoch of the same server, where that stands", task)
 	}
 	p.finish(task, outcome{reached: true, ended: p.now})
-	if task := p.rounds(20, nothing, all(gated, in(2, 1, "1-1-10,2-2-10"))); task == nil || task.kind != taskOpen || task.to != Primary {
+	if task := p.rounds(20, nothing, all(gated, in(3, 1, "1-1-10,2-2-10"))); task == nil || task.kind != taskOpen || task.to != Primary {
 		t.Fatalf("%+v, want it opened in that epoch", task)
 	}
-	p.finish(p.task, outcome{epoch: epoch{2, 1, "1-1-10,2-2-10"}, ended: p.now})
-	if task := p.rounds(20, in(2, 1, "1-1-10,2-2-10"), all(gated, in(2, 1, "1-1-10,2-2-10"))); task == nil || task.kind != taskResume {
+	p.finish(p.task, outcome{epoch: epoch{3, 1, "1-1-10,2-2-10"}, ended: p.now})
+	if task := p.rounds(20, in(3, 1, "1-1-10,2-2-10"), all(gated, in(3, 1, "1-1-10,2-2-10"))); task == nil || task.kind != taskResume {
 		t.Errorf("%+v, want it resumed", task)
 	}
 	// The writer stands at the other one's gate, which has no epoch: the other one is told of
@@ -256,7 +256,7 @@ func TestGateIsPassedOrOutdone(t *testing.T) {
 		t.Fatalf("%+v", task)
 	}
 	p.finish(p.task, outcome{reached: true, ended: p.now})
-	second := in(2, 1, "1-1-10,2-2-10")
+	second := in(3, 1, "1-1-10,2-2-10")
 	if task := p.rounds(20, all(gated, second), second); task == nil || task.kind != taskResume || task.to != Primary {
 		t.Errorf("%+v, want it resumed, as often as before", task)
 	}

@@ -86,7 +86,7 @@ func playPair(t *testing.T, seed uint64, f faults) int {
 
 func (p *pairSchedule) disturb() {
 	i, n := p.rng.IntN(2), p.nodes[p.rng.IntN(len(p.nodes))]
-	switch pick := p.rng.IntN(10); {
+	switch pick := p.rng.IntN(11); {
 	case pick == 0 && p.faults.crash:
 		p.world.kill(i)
 	case pick == 1 && p.faults.pause:
@@ -104,6 +104,9 @@ func (p *pairSchedule) disturb() {
 		p.world.set(func() { p.world.servers[i].full = p.world.servers[i].up })
 	case pick == 7 && p.faults.full:
 		p.world.free(i)
+	case pick == 8: // two people who do not know of each other
+		n.order(Role(i))
+		p.nodes[p.rng.IntN(len(p.nodes))].order(Role(1 - i))
 	default:
 		p.world.start(i)
 	}

@@ -99,13 +99,21 @@ func (p *pair) wished() *task {
 	return t
 }
 
-// fresh is an epoch that nobody has yet.
+// fresh is an epoch that nobody has yet, one more where the server changes and two more
+// where it stays. So one server's numbers are odd and the other one's are even, whoever
+// counts: two nodes at once (two people, or a Switch to the suspect beside a failover) never
+// give one number to both servers, which would be FROZEN. Of two epochs the higher is in force.
 func (p *pair) fresh(to Role) epoch {
-	number := p.highest.number
+	last := p.highest
 	for _, h := range p.servers {
-		number = max(number, h.sight.top.number)
+		if h.sight.top.above(last) {
+			last = h.sight.top
+		}
 	}
-	return epoch{number: number + 1, server: p.ids[to]}
+	if last.server == p.ids[to] {
+		last.number++
+	}
+	return epoch{number: last.number + 1, server: p.ids[to]}
 }
 
 // needed goes through what keeps the servers in order, the most urgent first.
