@@ -34,6 +34,9 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 		p.eyes[t.to].defied++
 	case t.kind == taskMove && o.err != nil && p.state != StateDown:
 		p.stable = time.Time{} // a failback is tried as rarely as it is begun
+		if t.planned {         // the old server is open again and has to be seen so, before anybody says DOWN
+			p.doubted = o.ended
+		}
 		return p.become(StateSuspect, p.active, o.ended, "the move failed")
 	case (t.kind == taskMove || t.kind == taskOpen) && o.err == nil:
 		if o.epoch.number >= p.highest.number {

@@ -90,12 +90,19 @@ func (p *pair) next(now time.Time) (*task, []Transition) {
 	return t, []Transition{{From: from, To: state, Active: p.active, Epoch: p.epoch, At: now, Reason: t.reason}}
 }
 
+// wished begins what an operator has asked for. If it has come about meanwhile, by the task that was
+// under way, that is the answer: a second move to the same server would only lock and open it.
 func (p *pair) wished() *task {
 	t := p.wish
 	p.wish = nil
-	if t != nil {
-		t.epoch = p.fresh(t.to)
+	if t == nil {
+		return nil
 	}
+	if owner, known := p.owner(); known && owner == t.to && p.state == home(t.to) {
+		t.answer <- nil
+		return nil
+	}
+	t.epoch = p.fresh(t.to)
 	return t
 }
 
@@ -217,13 +224,18 @@ func (p *pair) openOwner(owner Role, now time.Time) *task {
 	if !ok || s.top.number >= p.highest.number {
 		return nil
 	}
-	if s.tail == "" && p.compared(owner) && !p.lost(owner) && covers(s.at, p.highest.gtid) && p.trials.of(taskOpen, owner) < lasting {
-		return &task{kind: taskOpen, to: owner, epoch: p.highest}
+	ready := s.tail == "" && p.compared(owner) && !p.lost(owner) && covers(s.at, p.highest.gtid)
+	open := &task{kind: taskOpen, to: owner, epoch: p.highest}
+	if ready && p.trials.of(taskOpen, owner) < lasting {
+		return open
 	}
 	// It never gets there, has been judged meanwhile, or refuses: the one that was fenced
 	// for it takes the next epoch. It wrote last, so its quarantine does not matter.
 	if o, ok := p.view(owner.other()); ok && o.tail == "" && now.Sub(p.doubted) >= p.timing.doubt {
 		return p.instead(owner, "has not reached the epoch's position")
+	}
+	if ready { // there is nobody else: a disk gets room again
+		return open
 	}
 	return nil
 }
@@ -287,7 +299,7 @@ func (p *pair) outdoGate(owner Role) *task {
 func (p *pair) liftQuarantine(owner Role) *task {
 	s, ok := p.view(owner)
 	o, known := p.view(owner.other())
-	if !ok || !known || !s.quarantined || o.tail != "" || o.quarantined || !o.locked ||
+	if !ok || !known || !s.quarantined || o.tail != "" || o.quarantined || !o.locked || p.unjudged(o) ||
 		o.top.number != p.highest.number || !covers(s.at, written(o.at, o.origin())) {
 		return nil
 	}

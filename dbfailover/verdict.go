@@ -141,6 +141,7 @@ func (p *pair) complaint(r Role) string {
 
 const (
 	whyNotApplied = "has not applied all that it received"
+	whyUnjudged   = "nobody has looked yet for what it wrote beside the epoch"
 	whyTwins      = "both names lead to one server"
 	whyLost       = "lacks writes of its own"
 )
@@ -156,6 +157,8 @@ func (p *pair) unfit(r Role, now time.Time) string {
 		return "no check since the doubt began"
 	case s.tail != "":
 		return "tainted: it has writes that never replicated"
+	case p.unjudged(s): // or what killed threads still wrote is in nobody's tail
+		return whyUnjudged
 	case !p.compared(r):
 		return "not compared with the other one yet"
 	case p.lost(r):
