@@ -51,6 +51,8 @@ func TestMySQL(t *testing.T) {
 		"PurgedLogIsATail":                                 TestPurgedLogIsATail,
 		"ReadOnlyServerLocksTheAccountsWhenItBoots":        TestReadOnlyServerLocksTheAccountsWhenItBoots,
 		"ProceduresDoNotDependOnWhatIsSetForTheServer":     TestProceduresDoNotDependOnWhatIsSetForTheServer,
+		"ProceduresWriteUnderEveryKindOfTransaction":       TestProceduresWriteUnderEveryKindOfTransaction,
+		"ServerThatRefusesCanariesIsNotPromoted":           TestServerThatRefusesCanariesIsNotPromoted,
 		"ServerWhoseGateDoesNotArriveIsNotPromoted":        TestServerWhoseGateDoesNotArriveIsNotPromoted,
 		"ServerStartedWithoutBootIsNotTakenForOpen":        TestServerStartedWithoutBootIsNotTakenForOpen,
 		"ServerStartedWithoutBootIsOpenedOnProof":          TestServerStartedWithoutBootIsOpenedOnProof,

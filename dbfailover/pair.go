@@ -58,6 +58,7 @@ type eye struct {
 	defied  int    // fences in a row that it refused although it answers
 	resumed int    // how often it was told to go on after the gate, and is still there
 	echo    echo   // of what is written there
+	mute    mute
 }
 
 func newPair(t timing, f Failback, kept memory, now time.Time) *pair {
@@ -229,7 +230,7 @@ func (p *pair) beat(r Role, n uint64, good, bad bool, began, ended time.Time) []
 	eye := &p.eyes[r]
 	switch {
 	case good:
-		eye.stalled, eye.stalls = time.Time{}, 0
+		eye.stalled, eye.stalls, eye.mute = time.Time{}, 0, mute{}
 		eye.echo.sung, eye.echo.sungAt = n, ended
 	case bad:
 		if eye.stalls++; eye.stalled.IsZero() {

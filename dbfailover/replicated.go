@@ -170,6 +170,9 @@ func (c *Connector) canary(ctx context.Context, role Role, beat uint64) bool {
 		return false
 	}
 	c.mu.Lock()
+	if health, reason := judge(err); health == HealthRefusing {
+		c.replicated.pair.refuse(role, reason)
+	}
 	c.apply(c.replicated.pair.beat(role, beat, err == nil, cannotWrite(err), began, time.Now()))
 	c.mu.Unlock()
 	c.flush()

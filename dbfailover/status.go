@@ -163,6 +163,7 @@ func (p *pair) alarms(r Role, now time.Time) (list []string) {
 		{p.eyes[r].lost, whyLost},
 		{p.deaf(r), whyDeaf},
 		{p.stalling(r, now), "cannot write"},
+		{p.eyes[r].mute.says() != "", p.eyes[r].mute.says()},
 	} {
 		if a.is {
 			list = append(list, a.text)

@@ -182,7 +182,7 @@ func (p *pair) unfit(r Role, now time.Time) string {
 	case p.stalling(r, now):
 		return "cannot write"
 	}
-	return ""
+	return p.eyes[r].mute.says()
 }
 
 // become enters a state; where that is the state already, nothing happens.

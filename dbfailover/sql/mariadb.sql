@@ -10,7 +10,7 @@
 --   init-file=/etc/mysql/hipaakit.sql    -- two lines, see InitFile
 -- Procedures keep the mode that they are made in: whatever the server's is (backslashes
 -- that do not escape, quotes that name columns), it must not change what they do.
-SET SESSION autocommit=1, SESSION sql_safe_updates=0, SESSION sql_log_bin=0,
+SET SESSION autocommit=1, SESSION tx_read_only=0, SESSION sql_safe_updates=0, SESSION sql_log_bin=0,
   SESSION sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
 //
 CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4
@@ -105,10 +105,12 @@ END
 //
 -- Internal, as are all procedures without GRANT below. Every session begins with what is set
 -- for the whole server: with autocommit=0 a check would read one snapshot for ever, and
--- nothing of what follows could be done; nor under the others.
+-- nothing of what follows could be done; nor under the others. READ COMMITTED, which many
+-- set, lets nobody log a statement.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.own_settings()
 SQL SECURITY DEFINER
-SET SESSION autocommit = 1, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
+SET SESSION autocommit = 1, SESSION tx_read_only = FALSE, SESSION tx_isolation = 'REPEATABLE-READ',
+  SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
 //
 -- A host that is locked is left alone: a backup's lock would hold up the fence of a server
 -- that is out of use.

@@ -10,7 +10,7 @@
 --   init-file=/etc/mysql/hipaakit.sql    -- two lines, see InitFile
 -- Procedures keep the mode that they are made in: whatever the server's is (backslashes
 -- that do not escape, quotes that name columns), it must not change what they do.
-SET SESSION autocommit=1, SESSION sql_safe_updates=0, SESSION sql_log_bin=0,
+SET SESSION autocommit=1, SESSION transaction_read_only=0, SESSION sql_safe_updates=0, SESSION sql_log_bin=0,
   SESSION sql_mode='STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'
 //
 CREATE DATABASE IF NOT EXISTS hipaakit CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
@@ -127,12 +127,14 @@ UNLOCK TABLES
 //
 -- Internal, as are all procedures without GRANT below. Every session begins with what is set
 -- for the whole server: with autocommit=0 a check would read one snapshot for ever, and
--- nothing of what follows could be done; nor under the others.
+-- nothing of what follows could be done; nor under the others. READ COMMITTED, which many
+-- set, lets nobody log a statement.
 DROP PROCEDURE IF EXISTS hipaakit.own_settings
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.own_settings()
 SQL SECURITY DEFINER
-SET SESSION autocommit = 1, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
+SET SESSION autocommit = 1, SESSION transaction_read_only = FALSE, SESSION transaction_isolation = 'REPEATABLE-READ',
+  SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
 //
 -- One statement for all hosts of an account: all are locked, or none. p_lock NULL does
 -- nothing; nor does a lock where all are locked, or a backup's lock would hold up the fence
@@ -472,8 +474,7 @@ BEGIN
 END
 //
 -- A write like the application's, through to the disk. A statement in the binary log,
--- not a row: a row that the other server lacks would stop its replication. Statements
--- are not written under READ COMMITTED.
+-- not a row: a row that the other server lacks would stop its replication.
 DROP PROCEDURE IF EXISTS hipaakit.canary_{{.App}}
 //
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.canary_{{.App}}(p_node VARCHAR(64), p_beat BIGINT UNSIGNED)
@@ -481,7 +482,7 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_me INT UNSIGNED DEFAULT @@server_id;
   CALL hipaakit.own_settings();
-  SET SESSION binlog_format = STATEMENT, SESSION transaction_isolation = 'REPEATABLE-READ';
+  SET SESSION binlog_format = STATEMENT;
   REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, p_node, p_beat);
 END
 //
@@ -691,7 +692,7 @@ BEGIN
     -- position says so: the other one's tail begins there.
     SELECT IFNULL(MAX(since), @hipaakit_stood) INTO @hipaakit_stood FROM hipaakit.quarantine WHERE app = '{{.App}}';
     -- The gate first: whoever lacks the row's position was not there in this epoch.
-    SET SESSION binlog_format = STATEMENT, SESSION transaction_isolation = 'REPEATABLE-READ', SESSION sql_log_bin = 1;
+    SET SESSION binlog_format = STATEMENT, SESSION sql_log_bin = 1;
     REPLACE INTO hipaakit.gate VALUES ('{{.App}}', p_number);
     SET SESSION sql_log_bin = 0;
     -- Where it stood, and what it wrote itself, the gate among it: of its own it skips
