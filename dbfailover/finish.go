@@ -26,7 +26,9 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 	}
 	switch {
 	case t.kind == taskResume && o.err == nil:
-		p.eyes[t.to].resumed++
+		if p.eyes[t.to].resumed++; !p.servers[t.to].sight.feed.gated {
+			p.eyes[t.to].freed++
+		}
 	case t.kind == taskFence && o.err == nil:
 		p.eyes[t.to].defied, p.eyes[t.to].resumed = 0, 0
 		p.eyes[t.to.other()].resumed = 0

@@ -21,8 +21,8 @@ type mending struct {
 	between func()
 }
 
-// A web node that is just changing the filters starts applying again: then there is more in
-// the tainted server than in the copy, it is refused, and all begins anew.
+// A web node that is just changing the filters starts applying again, without an end: then
+// there is more in the tainted server than in the copy, it is refused, and all begins anew.
 func (d *duo) mend(t testing.TB, m mending) {
 	t.Helper()
 	for tries := 0; !d.mended(t, m); tries++ {
@@ -44,10 +44,15 @@ func (d *duo) mended(t testing.TB, m mending) bool {
 		until = "START REPLICA UNTIL SQL_AFTER_GTIDS='" + at + "'"
 	}
 	m.bad.SQL("STOP REPLICA", until)
+	over := false
 	eventually(t, "the copy's position", func() bool {
 		status, err := m.bad.Replication()
-		return err == nil && status["Slave_SQL_Running"] == "No"
+		over = err == nil && status["Slave_SQL_Running"] != "No" && status["Until_Condition"] == "None"
+		return over || err == nil && status["Slave_SQL_Running"] == "No"
 	})
+	if over {
+		return false
+	}
 	conn, err := m.bad.Root().Conn(t.Context())
 	must(t, err)
 	defer conn.Close()

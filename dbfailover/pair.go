@@ -57,6 +57,7 @@ type eye struct {
 	wrote   string // with this of its own
 	defied  int    // fences in a row that it refused although it answers
 	resumed int    // how often it was told to go on after the gate, and is still there
+	freed   int    // how often it was told to go on after an error, since it is tainted
 	echo    echo   // of what is written there
 	mute    mute
 }
@@ -110,6 +111,9 @@ func (p *pair) learn(r result) {
 	}
 	if !s.feed.gated {
 		eye.resumed = 0
+	}
+	if s.tail == "" {
+		eye.freed = 0
 	}
 	// Another node's fence worked where this one's did not, and nobody asks again.
 	if _, ok := p.view(r.role); ok && s.locked {

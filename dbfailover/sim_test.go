@@ -21,7 +21,7 @@ func schedules() uint64 {
 
 // faults is what a schedule may do.
 type faults struct {
-	crash, pause, paths, feeds, nodes, full bool
+	crash, pause, paths, feeds, nodes, full, slips bool
 }
 
 func TestOneWriterInThousandsOfSchedules(t *testing.T) {
@@ -29,7 +29,8 @@ func TestOneWriterInThousandsOfSchedules(t *testing.T) {
 		"crashes":    {crash: true, nodes: true},
 		"partitions": {paths: true, feeds: true, nodes: true},
 		"full disks": {full: true, nodes: true},
-		"everything": {crash: true, pause: true, paths: true, feeds: true, nodes: true, full: true},
+		"slips":      {slips: true, crash: true, nodes: true},
+		"everything": {crash: true, pause: true, paths: true, feeds: true, nodes: true, full: true, slips: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			moves := 0
@@ -60,6 +61,9 @@ func playPair(t *testing.T, seed uint64, f faults) int {
 	times, err := []Timers{Careful, Fast}[seed%2].timing()
 	must(t, err)
 	p := &pairSchedule{t: t, rng: rng, faults: f, world: newSimWorld(rand.New(rand.NewPCG(seed, 7)))}
+	if f.slips {
+		p.world.flaky = 30
+	}
 	for i := range 3 {
 		p.nodes = append(p.nodes, newSimNode(p.world, fmt.Sprintf("n%d", i), times))
 	}
@@ -113,7 +117,7 @@ func (p *pairSchedule) disturb() {
 }
 
 func (p *pairSchedule) heal() {
-	p.world.set(func() { p.world.feed = [2]bool{true, true} })
+	p.world.set(func() { p.world.feed, p.world.flaky = [2]bool{true, true}, 0 })
 	for i := range 2 {
 		p.world.start(i)
 		p.world.free(i)

@@ -26,6 +26,12 @@ func (l *simLink) do(ctx context.Context, run func(s *simServer) error) error {
 	pause := time.Duration(w.rng.IntN(4000)) * time.Microsecond
 	back := time.Duration(w.rng.IntN(2000)) * time.Microsecond
 	boots := w.servers[l.i].boots
+	if w.slips() {
+		pause += time.Duration(w.rng.IntN(600)) * time.Millisecond
+	}
+	if w.slips() {
+		back += time.Duration(w.rng.IntN(600)) * time.Millisecond
+	}
 	w.mu.Unlock()
 	if err := nap(ctx, pause); err != nil {
 		return err
@@ -150,11 +156,9 @@ func (l *simLink) bar(ctx context.Context, e epoch, own bool, tail *string, anyw
 		if *threads = l.world.evict(s); *threads > 0 && !anyway {
 			return nil
 		}
-		if tail != nil {
-			s.judged = e.number
-		}
-		if s.tail == "" {
-			s.quarantined = false
+		wrote := s.top().server == s.id
+		if !wrote && s.quarantined && s.tail == "" {
+			tail = new("it has passed over")
 		}
 		if tail != nil && *tail != "" {
 			s.tail = *tail
@@ -162,8 +166,25 @@ func (l *simLink) bar(ctx context.Context, e epoch, own bool, tail *string, anyw
 			s.tainted = len(s.own) // nothing of its own, if the other's tail is the reason
 			_, _ = fmt.Sscanf(*tail, "from %d", &s.tainted)
 		}
+		if l.world.slips() {
+			return errMidway
+		}
+		if s.tail == "" {
+			s.quarantined = false
+		}
+		if l.world.slips() {
+			return errMidway
+		}
+		if tail != nil {
+			s.judged = e.number
+		}
+		if l.world.slips() {
+			return errMidway
+		}
 		if own {
 			e.gtid = l.world.at(l.i)
+		} else if wrote && tail == nil {
+			e.gtid = ""
 		}
 		if _, there := s.epochs[e.number]; !there {
 			s.epochs[e.number] = e
@@ -195,16 +216,25 @@ func (l *simLink) promote(ctx context.Context, number uint64, quarantine, force 
 			if s.full { // the gate goes through the log
 				return errFull
 			}
+			if quarantine {
+				s.skip()
+			}
+			if l.world.slips() {
+				return errMidway
+			}
+			s.own = append(s.own, simEntry{gate: number})
+			if l.world.slips() {
+				return errMidway
+			}
 			if s.tail != "" { // then it is forced
 				l.world.forgive(s.own[s.tainted:])
 				s.tail, s.tainted, s.forced[number] = "", -1, true
 			}
-			if quarantine {
-				s.skip()
-			}
-			s.own = append(s.own, simEntry{gate: number})
 			e.gtid = l.world.has(l.i)
 			s.epochs[number] = e
+		}
+		if l.world.slips() {
+			return errMidway
 		}
 		s.locked, *answer = false, s.epochs[number].gtid
 		return nil
@@ -289,6 +319,9 @@ func (l *simLink) beat(ctx context.Context, n uint64) error {
 	}
 	return err
 }
+
+// errMidway: a procedure was killed between two of its steps.
+var errMidway = refusal(errQueryInterrupted)
 
 // errFull stands for a call that hangs.
 var errFull = errors.New("the disk is full")

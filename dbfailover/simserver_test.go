@@ -15,7 +15,11 @@ type simWorld struct {
 	feed    [2]bool // feed[i]: server i receives from the other
 	commits []simCommit
 	changed chan struct{} // closed, and replaced, when a server stops or goes on
+	flaky   int           // one step in so many is slow, or its procedure ends there; 0: none
 }
+
+// slips is a step that goes wrong; w.mu is held.
+func (w *simWorld) slips() bool { return w.flaky > 0 && w.rng.IntN(w.flaky) == 0 }
 
 // simEntry is one transaction in a server's own log.
 type simEntry struct {
@@ -81,6 +85,16 @@ func (s *simServer) top() (e epoch) {
 	return e
 }
 
+// told is the highest epoch that lets it past the gate.
+func (s *simServer) told() (number uint64) {
+	for _, row := range s.epochs {
+		if row.gtid != "" || row.number == 1 || row.server == s.id || row.number <= s.judged {
+			number = max(number, row.number)
+		}
+	}
+	return number
+}
+
 func (w *simWorld) at(i int) string {
 	s := w.servers[i]
 	return fmt.Sprintf("%d-%d-%d,%d-%d-%d", s.id, s.id, len(s.own), 3-s.id, 3-s.id, s.applied)
@@ -130,7 +144,7 @@ func (w *simWorld) replicate() {
 		for s.applied < s.received && !s.gated && w.rng.IntN(4) > 0 {
 			e := other.own[s.applied]
 			switch {
-			case e.gate > s.top().number:
+			case e.gate > s.told():
 				s.gated = true
 				continue
 			case e.row != "" && !s.quarantined:

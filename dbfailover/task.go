@@ -189,7 +189,7 @@ func (p *pair) fenceLower() *task {
 	to := owner.other()
 	s, ok := p.view(to)
 	lost := p.lost(to) && s.tail == ""
-	if !ok || s.id == p.highest.server || s.top.number == p.highest.number && s.locked && !p.unjudged(s) && !lost && !p.passed(to) {
+	if !ok || s.id == p.highest.server || s.top.number == p.highest.number && s.locked && !p.unjudged(s) && !lost && !p.passed(to) && !s.halfway() {
 		return nil
 	}
 	// A fence ends a quarantine, and only the writer knows whether that is right.
@@ -266,16 +266,28 @@ func (p *pair) unlockOwner(owner Role, now time.Time) *task {
 func (p *pair) resumeApplying(owner Role) *task {
 	for _, r := range []Role{Primary, Secondary} {
 		s, ok := p.view(r)
-		if !ok || !s.feed.gated || s.top.number != p.highest.number {
+		if !ok || s.top.number != p.highest.number {
 			continue
 		}
-		if p.eyes[r].resumed < fruitless {
+		if s.feed.gated && p.eyes[r].resumed < fruitless || s.stuck() && p.eyes[r].freed < fruitless {
 			return &task{kind: taskResume, to: r, epoch: p.highest}
 		}
-		return p.outdoGate(owner)
+		if s.feed.gated {
+			return p.outdoGate(owner)
+		}
 	}
 	return nil
 }
+
+// stuck: applying ended at a row that the server passes over by now. It had taken over some of
+// the new writer's beside a tail that nobody had found yet.
+func (s sight) stuck() bool {
+	return s.tail != "" && s.quarantined && !s.feed.applying && s.feed.errno != 0 && !s.feed.gated
+}
+
+// halfway: a promotion was cut short before its epoch, and has left a quarantine behind: all
+// that the writer does is passed over here. The fence finds out and taints it.
+func (s sight) halfway() bool { return s.quarantined && s.tail == "" && s.top.server != s.id }
 
 // fruitless is how often resuming is tried before the gate is taken for one without an
 // epoch.

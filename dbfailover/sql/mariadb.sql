@@ -97,8 +97,12 @@ RETURN UNIX_TIMESTAMP() - (SELECT CAST(VARIABLE_VALUE AS SIGNED) FROM informatio
 CREATE OR REPLACE DEFINER=hipaakit@localhost TRIGGER hipaakit.gate_insert BEFORE INSERT ON hipaakit.gate FOR EACH ROW
 BEGIN
   -- The promotion itself comes before its row, and is told by the lock that it holds.
+  -- A row of the other one's without a position tells of a server that may have a tail: first
+  -- somebody has to look for it.
   IF NOT IFNULL(IS_USED_LOCK(hipaakit.latch(NEW.app)) = CONNECTION_ID(), FALSE)
-      AND (SELECT IFNULL(MAX(number), 0) FROM hipaakit.epoch WHERE app = NEW.app) < NEW.number THEN
+      AND (SELECT IFNULL(MAX(number), 0) FROM hipaakit.epoch WHERE app = NEW.app
+        AND NOT (gtid = '' AND number > 1 AND server <> @@GLOBAL.server_id -- the session's is the sender's
+          AND number > (SELECT IFNULL(MAX(number), 0) FROM hipaakit.judged WHERE app = NEW.app))) < NEW.number THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1644, MESSAGE_TEXT = 'hipaakit gate: this server has not been fenced';
   END IF;
 END
@@ -394,6 +398,7 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE v_gtid TEXT DEFAULT '';
+  DECLARE v_wrote BOOLEAN; -- the last epoch that is known here is its own
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
@@ -408,22 +413,32 @@ BEGIN
       AND (number > p_number OR number = p_number AND server <> p_server)) THEN
     SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'hipaakit: overtaken by another epoch';
   END IF;
+  SET v_wrote = (SELECT server = @@server_id FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1);
   CALL hipaakit.set_lock({{.User}}, TRUE);
   CALL hipaakit.evict({{.User}}, v_left);
   IF v_left = 0 OR p_left THEN
+    -- It may be in quarantine from an epoch of its own. If there is none, a promotion was cut
+    -- short before it had one: what the other one has written since then is missing here.
+    IF NOT v_wrote AND NOT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}') THEN
+      SET p_tail = IFNULL((SELECT CONCAT_WS('; and ', NULLIF(p_tail, ''), CONCAT('it has passed over what the other server wrote since ', since,
+          ', when a promotion was cut short: copy the schemas from there'))
+        FROM hipaakit.quarantine WHERE app = '{{.App}}' AND NOT lifting), p_tail);
+    END IF;
     IF p_tail <> '' THEN
       REPLACE INTO hipaakit.taint (app, number, tail) VALUES ('{{.App}}', p_number, p_tail);
       CALL hipaakit.set_quarantine('{{.App}}', TRUE);
     END IF;
-    -- It may be in quarantine from an epoch of its own. From the gate on it has to follow.
+    -- From the gate on it has to follow.
     IF NOT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}') THEN
       CALL hipaakit.set_quarantine('{{.App}}', FALSE);
     END IF;
     IF p_tail IS NOT NULL THEN
       REPLACE INTO hipaakit.judged VALUES ('{{.App}}', p_number);
     END IF;
+    -- It may have been the writer since the caller has looked at it. No position says that
+    -- nobody has looked for its tail.
     INSERT IGNORE INTO hipaakit.epoch (app, number, server, gtid)
-      VALUES ('{{.App}}', p_number, p_server, IFNULL(p_gtid, @@GLOBAL.gtid_current_pos));
+      VALUES ('{{.App}}', p_number, p_server, IF(v_wrote AND p_tail IS NULL AND p_gtid IS NOT NULL, '', IFNULL(p_gtid, @@GLOBAL.gtid_current_pos)));
     SELECT gtid INTO v_gtid FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number;
   END IF;
   DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
@@ -448,7 +463,7 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.promote_{{.App}}
 SQL SECURITY DEFINER
 BEGIN
   DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}');
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
   IF IFNULL(GET_LOCK(hipaakit.latch('{{.App}}'), 2), 0) = 0 THEN
@@ -463,7 +478,6 @@ BEGIN
   END IF;
   IF NOT EXISTS (SELECT 1 FROM hipaakit.epoch WHERE app = '{{.App}}' AND number = p_number) THEN
     CALL hipaakit.changeable();
-    DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
     SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
     IF p_quarantine THEN CALL hipaakit.set_quarantine('{{.App}}', TRUE); END IF;
     -- What a server in quarantine has passed over, it does not have, although its
@@ -473,8 +487,11 @@ BEGIN
     SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
     REPLACE INTO hipaakit.gate VALUES ('{{.App}}', p_number);
     SET SESSION sql_log_bin = 0;
+    START TRANSACTION; -- or the tail would be forgotten, and not that it was there
+    DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
     INSERT INTO hipaakit.epoch (app, number, server, gtid, forced)
       VALUES ('{{.App}}', p_number, @@server_id, TRIM(LEADING ',' FROM CONCAT(@hipaakit_stood, ',', @@last_gtid)), v_forced);
+    COMMIT;
   END IF;
   REPLACE INTO hipaakit.settled VALUES ('{{.App}}', hipaakit.started());
   CALL hipaakit.set_lock({{.User}}, FALSE);
@@ -560,7 +577,10 @@ BEGIN
   SET SESSION binlog_format = STATEMENT, sql_log_bin = 1;
   REPLACE INTO hipaakit.canary VALUES ('{{.App}}', v_me, 'repaired', UNIX_TIMESTAMP());
   SET SESSION sql_log_bin = 0;
+  START TRANSACTION; -- cut short, either both are true or none is
   DELETE FROM hipaakit.taint WHERE app = '{{.App}}';
+  UPDATE hipaakit.quarantine SET lifting = TRUE WHERE app = '{{.App}}';
+  COMMIT;
   CALL hipaakit.set_quarantine('{{.App}}', FALSE);
   SET SESSION sql_log_bin = 1;
 END
