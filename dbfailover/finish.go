@@ -22,7 +22,7 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 	}
 	p.trials.count(t, o.err)
 	if o.err != nil || t.kind == taskResume { // which shows a moment later
-		p.cool = o.ended.Add(p.trials.pause(p.timing.cool))
+		p.cool = o.ended.Add(p.trials.pause(t, p.timing.cool))
 	}
 	switch {
 	case t.kind == taskResume && o.err == nil:

@@ -233,8 +233,9 @@ func (h *hand) withoutOld(ctx context.Context, t *task, o outcome, err error) ou
 // that has all; only an administrator can mend it.
 const tailLost = "it lacks writes of its own, as after a restore from an old copy: set it up anew from the other server"
 
-// tailPassed taints a server that passed over the tail that Force decided for.
-const tailPassed = "it has passed over the tail of the server that Force opened: copy the schemas from there"
+// tailPassed taints a server that passed over the tail that Force decided for, or that the other
+// server had when it took over again before anybody had looked for it.
+const tailPassed = "it has passed over a tail of the server that is in use: copy the schemas from there"
 
 // taint adds to the tail of the server to be fenced what else is wrong with it.
 func (t *task) taint(tail string) string {

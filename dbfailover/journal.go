@@ -55,7 +55,7 @@ func (c *Connector) note(t *task, o outcome) {
 	}}
 	if o.err != nil {
 		_, reason := judge(o.err)
-		if n := c.replicated.pair.trials; n.of(t.kind, t.to) > 0 && n.reason == reason {
+		if n := c.replicated.pair.trials; n.of(t.kind, t.to) > 0 && n.reason(t.kind, t.to) == reason {
 			return // said already; Status has the number
 		}
 		e.level, e.text = slog.LevelWarn, "dbfailover: task failed"

@@ -41,6 +41,7 @@ type pair struct {
 	wish    *task     // an operator's, not begun
 	cool    time.Time // no task before
 	trials  trials
+	served  uint64    // the last epoch that the application was led to
 	doubted time.Time // when the last service ended
 	stable  time.Time // since when a failback would be possible
 	witness witness

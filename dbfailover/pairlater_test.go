@@ -85,3 +85,26 @@ func TestSwitchThatWasGivenUpIsNotDown(t *testing.T) {
 		p.see(Primary)
 	}
 }
+
+// The writer in quarantine died before anybody had judged the other one, which took over again by
+// a position from before: the tail is in force, and who passed it over has to be told.
+func TestWriterThatPassedOverAnUnjudgedTailIsTainted(t *testing.T) {
+	again := all(in(3, 1, "1-1-20,2-2-11"), isOpen)
+	passed := all(in(2, 2, "1-1-10,2-2-11"), isLocked, func(s *sight) { s.quarantined = true })
+	p := newPanel(t, memory{})
+	task := p.rounds(20, again, passed)
+	if task == nil || task.kind != taskFence || task.to != Secondary || !task.passed {
+		t.Fatalf("%+v", task)
+	}
+	if found := task.taint(""); found != tailPassed {
+		t.Errorf("tail %q", found)
+	}
+	judged := all(again, func(s *sight) { s.judged = 2 })
+	if task := newPanel(t, memory{}).rounds(20, judged, passed); task == nil || task.kind != taskFence || task.passed {
+		t.Errorf("the other one was judged: %+v", task)
+	}
+	free := all(passed, func(s *sight) { s.quarantined = false })
+	if task := newPanel(t, memory{}).rounds(20, again, free); task == nil || task.kind != taskFence || task.passed {
+		t.Errorf("it passed over nothing: %+v", task)
+	}
+}

@@ -95,3 +95,41 @@ func TestRefusedMoveIsTriedLessAndLess(t *testing.T) {
 		t.Errorf("%v", states)
 	}
 }
+
+// Two tasks that are both refused take turns. Each is counted for itself: otherwise neither would
+// ever be an alarm, nor be tried less often.
+func TestTasksThatAreRefusedInTurnsAreAnAlarm(t *testing.T) {
+	p := serving(t)
+	p.highest = epoch{2, 2, "1-1-10"} // recorded for server 2, which refuses; server 1 cannot store it
+	kinds, tried := map[taskKind]int{}, 0
+	for range 600 {
+		p.now = p.now.Add(100 * time.Millisecond)
+		p.see(Primary, isLocked)
+		p.see(Secondary)
+		if task, _ := p.next(p.now); task != nil {
+			kinds[task.kind]++
+			tried++
+			p.finish(task, outcome{err: refusal(1114), reached: true, ended: p.now})
+		}
+	}
+	if kinds[taskFence] < 10 || kinds[taskOpen]+kinds[taskMove] < 10 {
+		t.Errorf("they do not take turns: %v", kinds)
+	}
+	for _, want := range []string{"primary fence failed", "secondary open failed", "primary move failed"} {
+		if !strings.Contains(p.trials.alarm(), want) {
+			t.Errorf("no alarm of %q: %q", want, p.trials.alarm())
+		}
+	}
+	if pause := p.trials.pause(&task{kind: taskMove, to: Primary}, p.timing.cool); pause < 2*p.timing.cool {
+		t.Errorf("the next try follows after %v", pause)
+	}
+	// A server that is in use ends what was about opening one; what locks the other one out goes on.
+	p.see(Secondary, in(4, 2, "1-1-10,2-2-11"), isOpen)
+	p.see(Primary, isLocked)
+	if p.state != StateSecondary {
+		t.Fatal(p.state)
+	}
+	if alarm := p.trials.alarm(); strings.Contains(alarm, "open") || strings.Contains(alarm, "move") || !strings.Contains(alarm, "primary fence") {
+		t.Errorf("alarm %q", alarm)
+	}
+}

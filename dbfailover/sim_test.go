@@ -184,12 +184,12 @@ func (p *pairSchedule) rows(writer int) {
 	}
 }
 
-// order: without partitions and pauses nothing is committed in an epoch once a higher
+// order: without partitions, pauses and looks that take too long nothing is committed in an epoch once a higher
 // one has had a commit, but for what waited for the disk when it was killed, of which
 // nobody was told. With them, what a server did before it could be told is in its tail;
 // rows has checked that.
 func (p *pairSchedule) order() {
-	if p.faults.paths || p.faults.pause {
+	if p.faults.paths || p.faults.pause || p.faults.slips {
 		return
 	}
 	highest := uint64(0)

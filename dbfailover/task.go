@@ -136,7 +136,7 @@ func (p *pair) needed(now time.Time) *task {
 	}
 	// A fence that does not work (a lock that somebody holds, a disk that hangs) comes after
 	// the writer's opening every second time, which nothing would ever open otherwise.
-	if fence != nil && p.trials.of(taskFence, fence.to)%2 == 1 {
+	if fence != nil && p.trials.of(taskFence, fence.to) > 0 && p.trials.last == taskFence {
 		choices[1], choices[2], choices[3] = choices[2], choices[3], fence
 	}
 	for _, choice := range choices {
@@ -201,12 +201,16 @@ func (p *pair) fenceLower() *task {
 	return &task{kind: taskFence, to: to, epoch: p.highest, judge: judge}
 }
 
-// passed: the writer was opened by Force although it had a tail, and this server has passed
-// over that. Nobody has said so yet: once somebody has, it is judged.
+// passed: the writer was opened by Force although it had a tail, or had never been judged for the
+// epoch in which this server, the writer then, passed its rows over. Nobody has said so yet:
+// once somebody has, this server is judged.
 func (p *pair) passed(to Role) bool {
 	o, ok := p.view(to.other())
 	s, both := p.view(to)
-	return ok && both && o.forced && o.top == p.highest && o.top.server == o.id && s.judged < o.top.number
+	if !ok || !both || o.top != p.highest || o.top.server != o.id || s.judged >= o.top.number {
+		return false
+	}
+	return o.forced || s.quarantined && s.top.server == s.id && s.top.number < o.top.number && o.judged < s.top.number
 }
 
 // unjudged: the server knows the epoch, but had more than the writer when that opened.

@@ -2,14 +2,18 @@ package dbfailover
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
-// trials counts how often in a row one task has failed. What a server refuses lastingly
-// would otherwise be asked for ten times a second, and fill the log.
+// trials counts how often in a row each task has failed on each server. What a server refuses
+// lastingly would otherwise be asked for ten times a second, and fill the log.
 type trials struct {
-	kind   taskKind
-	to     Role
+	failed [taskLift + 1][2]trial
+	last   taskKind // that failed
+}
+
+type trial struct {
 	times  int
 	reason string
 }
@@ -17,36 +21,44 @@ type trials struct {
 // lasting is how many failures in a row are no coincidence.
 const lasting = 3
 
+// count takes in what became of a task. Once a server has been opened, what had kept others from
+// it is of the past.
 func (n *trials) count(t *task, err error) {
-	same := n.kind == t.kind && n.to == t.to
-	switch {
-	case err == nil && same:
-		*n = trials{}
-	case err == nil:
-	case same:
-		n.times++
-	default:
-		*n = trials{kind: t.kind, to: t.to, times: 1}
+	if err == nil {
+		if n.failed[t.kind][t.to] = (trial{}); t.kind.opens() {
+			n.opened()
+		}
+		return
 	}
-	if err != nil {
-		_, n.reason = judge(err)
+	n.last = t.kind
+	f := &n.failed[t.kind][t.to]
+	f.times++
+	_, f.reason = judge(err)
+}
+
+// opened forgets why servers could not be opened.
+func (n *trials) opened() {
+	for kind := range n.failed {
+		if taskKind(kind).opens() {
+			n.failed[kind] = [2]trial{}
+		}
 	}
 }
 
-func (n *trials) of(kind taskKind, to Role) int {
-	if n.kind != kind || n.to != to {
-		return 0
-	}
-	return n.times
-}
+// opens is true of tasks that make a server the writer.
+func (k taskKind) opens() bool { return k == taskMove || k == taskOpen || k == taskUnlock }
 
-// pause doubles with each failure, but for fences: as long as one has not worked, two may
-// write.
-func (n *trials) pause(first time.Duration) time.Duration {
-	if n.kind == taskFence {
+func (n *trials) of(kind taskKind, to Role) int { return n.failed[kind][to].times }
+
+func (n *trials) reason(kind taskKind, to Role) string { return n.failed[kind][to].reason }
+
+// pause doubles with each failure of the task, but for fences: as long as one has not worked, two
+// may write.
+func (n *trials) pause(t *task, first time.Duration) time.Duration {
+	if t.kind == taskFence {
 		return first
 	}
-	for range n.times - 1 {
+	for range n.of(t.kind, t.to) - 1 {
 		if first *= 2; first >= slowest {
 			return slowest
 		}
@@ -56,8 +68,13 @@ func (n *trials) pause(first time.Duration) time.Duration {
 
 // alarm says what has failed, or nothing.
 func (n *trials) alarm() string {
-	if n.times < lasting {
-		return ""
+	var list []string
+	for kind := range n.failed {
+		for to, f := range n.failed[kind] {
+			if f.times >= lasting {
+				list = append(list, fmt.Sprintf("%v %v failed %d times: %s", Role(to), taskKind(kind), f.times, f.reason))
+			}
+		}
 	}
-	return fmt.Sprintf("%v %v failed %d times: %s", n.to, n.kind, n.times, n.reason)
+	return strings.Join(list, "; ")
 }

@@ -99,7 +99,7 @@ func (p *pair) despair(owner Role, now time.Time) []Transition {
 	if p.failing(owner, now) {
 		why := p.unfit(owner.other(), now)
 		if why == "" && p.trials.of(taskMove, owner.other()) >= lasting {
-			why = "it refuses: " + p.trials.reason
+			why = "it refuses: " + p.trials.reason(taskMove, owner.other())
 		}
 		// With nothing against it next moves; under a veto others are served.
 		if why == "" || p.vetoed(now) || waited < p.timing.doubt || p.state == StateDown {
@@ -201,6 +201,10 @@ func (p *pair) become(to State, active Role, now time.Time, reason string) []Tra
 	from := p.state
 	if from.serving() || from == StateFrozen {
 		p.doubted = now
+	}
+	if to.serving() && number > p.served {
+		p.served = number
+		p.trials.opened()
 	}
 	p.state, p.active, p.epoch, p.since, p.reason = to, active, number, now, reason
 	return []Transition{{From: from, To: to, Active: active, Epoch: number, At: now, Reason: reason}}

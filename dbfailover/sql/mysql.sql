@@ -616,6 +616,7 @@ SQL SECURITY DEFINER
 BEGIN
   DECLARE v_left INT DEFAULT 1;
   DECLARE v_gtid TEXT DEFAULT '';
+  DECLARE v_unseen INT;
   DECLARE v_wrote BOOLEAN; -- the last epoch that is known here is its own
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   CALL hipaakit.own_settings();
@@ -634,6 +635,14 @@ BEGIN
   SET v_wrote = (SELECT server = @@server_id FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1);
   CALL hipaakit.set_lock({{.User}}, TRUE);
   CALL hipaakit.evict({{.User}}, v_left);
+  -- Past a thread that was killed and does not end, not past one that nobody could kill, because
+  -- nobody knows whose it is: its client is still told of what it does.
+  IF p_left AND v_left > 0 THEN
+    CALL hipaakit.unseen(v_unseen);
+    IF v_unseen > 0 THEN
+      SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30007, MESSAGE_TEXT = 'hipaakit: threads are running of which nobody knows whose they are';
+    END IF;
+  END IF;
   IF v_left = 0 OR p_left THEN
     -- It may be in quarantine from an epoch of its own. If there is none, a promotion was cut
     -- short before it had one: what the other one has written since then is missing here.
