@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 # How long each fuzz target runs in "make test"; "make fuzz" takes ten minutes.
 FUZZTIME ?= 10s
 
-.PHONY: test tools lint unit fips modules fuzz-short fuzz crash chaos quickstart bench
+.PHONY: test tools lint unit fips modules fuzz-short fuzz crash chaos versions quickstart bench
 
 test: tools lint unit fips modules fuzz-short
 
@@ -61,6 +61,20 @@ chaos:
 	DBFAILOVER_CHAOS=20m go test -count=1 -timeout 40m -v ./dbfailover -run '^TestMySQL$$/^History$$'
 	DBFAILOVER_SCHEDULES=5000 go test -count=1 -timeout 60m ./dbfailover -run TestOneWriter
 	DBFAILOVER_SWITCHES=2000 go test -count=1 -timeout 60m ./dbfailover -run TestManySwitches
+
+# Database failover with the oldest and the newest versions that distributions have, beside
+# those of "make test".
+versions: tools
+	scripts/unpack-server.sh mariadb-10.5 bullseye mariadb-server-10.5
+	scripts/unpack-server.sh mariadb-11.8 trixie mariadb-server
+	scripts/unpack-server.sh mysql-8.0 noble mysql-server-core-8.0
+	scripts/unpack-server.sh mysql-8.4 resolute mysql-server-core
+	for version in 10.5 11.8; do \
+		HIPAAKIT_MARIADB=$(CURDIR)/.tools/mariadb-$$version go test -count=1 -timeout 40m ./internal/testbed ./dbfailover -skip 'MySQL|OneWriter' || exit 1; \
+	done
+	for version in 8.0 8.4; do \
+		HIPAAKIT_REQUIRE_MYSQL=1 HIPAAKIT_MYSQL=$(CURDIR)/.tools/mysql-$$version go test -count=1 -timeout 40m ./internal/testbed ./dbfailover -run MySQL || exit 1; \
+	done
 
 quickstart:
 	go -C examples run ./quickstart

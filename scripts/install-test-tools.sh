@@ -29,7 +29,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 	$as_root apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
-scripts/unpack-mysql.sh
+scripts/unpack-server.sh mysql sid mysql-server-core
 
 # For the decoder in testdata/interop, and for the peers in bench: Django's cache, and
 # what stores objects by boto3.

@@ -2,13 +2,16 @@ package testbed
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
 
-// mariaDB is the engine of MariaDB servers.
-type mariaDB struct{ program string }
+// mariaDB is the engine of MariaDB servers: the program, and the folder of its packages'
+// data (/usr/share).
+type mariaDB struct{ program, share string }
 
 func (m mariaDB) command(config string) *exec.Cmd {
 	return exec.Command(m.program, "--defaults-file="+config)
@@ -18,7 +21,7 @@ func (mariaDB) config(dir, port string, id int) string { return configText(dir, 
 
 func (m mariaDB) found(s *Server, p *Pair) {
 	s.t.Helper()
-	s.bootstrap(m.program, m.accounts(p))
+	s.bootstrap(m, m.accounts(p))
 	s.Start()
 }
 
@@ -69,10 +72,13 @@ func (mariaDB) accounts(p *Pair) []string {
 
 func findMariaDB(t testing.TB) engine {
 	t.Helper()
+	if folder := os.Getenv(MariaDBVar); folder != "" {
+		return mariaDB{filepath.Join(folder, "mariadbd"), filepath.Join(folder, "root", "usr", "share")}
+	}
 	// Debian keeps it in /usr/sbin, which is not in an ordinary user's PATH.
 	for _, name := range []string{"mariadbd", "/usr/sbin/mariadbd", "/usr/libexec/mariadbd"} {
 		if path, err := exec.LookPath(name); err == nil {
-			return mariaDB{path}
+			return mariaDB{path, "/usr/share"}
 		}
 	}
 	RequireOrSkip(t, "mariadbd (Debian package mariadb-server)")

@@ -58,16 +58,16 @@ max-connections=300
 // bootstrap fills an empty data folder: mariadbd reads the system tables' SQL and
 // then extra on its standard input. This is what mariadb-install-db does, without the shell
 // and without the help texts, in 0.3 s instead of 2.
-func (s *Server) bootstrap(program string, extra []string) {
+func (s *Server) bootstrap(m mariaDB, extra []string) {
 	s.t.Helper()
-	script, err := systemTables()
+	script, err := systemTables(m.share)
 	if err != nil {
 		RequireOrSkip(s.t, "MariaDB's system table scripts ("+err.Error()+")")
 	}
 	// A statement ends at the end of its line in bootstrap mode.
 	script += strings.Join(extra, ";\n") + ";\n"
 	var out bytes.Buffer
-	cmd := exec.Command(program,
+	cmd := exec.Command(m.program,
 		"--no-defaults", "--bootstrap", "--log-warnings=0", "--enforce-storage-engine=",
 		"--datadir="+filepath.Join(s.dir, "data"), "--tmpdir="+filepath.Join(s.dir, "tmp"),
 		"--plugin-load-add=auth_ed25519", "--max-allowed-packet=8M", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M")
@@ -85,13 +85,13 @@ func (s *Server) bootstrap(program string, extra []string) {
 
 // systemTables reads the scripts that the server package installs. Their prefix
 // changed from mysql_ to mariadb_ in MariaDB 11.
-func systemTables() (string, error) {
+func systemTables(share string) (string, error) {
 	var script strings.Builder
 	script.WriteString("CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n")
 	for _, part := range []string{"system_tables", "performance_tables", "system_tables_data"} {
 		text, err := readFirst(
-			"/usr/share/mysql/mysql_"+part+".sql", "/usr/share/mysql/mariadb_"+part+".sql",
-			"/usr/share/mariadb/mysql_"+part+".sql", "/usr/share/mariadb/mariadb_"+part+".sql")
+			share+"/mysql/mysql_"+part+".sql", share+"/mysql/mariadb_"+part+".sql",
+			share+"/mariadb/mysql_"+part+".sql", share+"/mariadb/mariadb_"+part+".sql")
 		if err != nil {
 			return "", err
 		}

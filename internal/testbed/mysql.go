@@ -17,7 +17,10 @@ type mySQL struct{ root, seed string }
 func findMySQL(t testing.TB) engine {
 	t.Helper()
 	const how = "MySQL's servers (scripts/install-test-tools.sh unpacks them where Debian's mysql-server-core can be fetched)"
-	base, ok := toolsFolder(t, "mysql")
+	base, ok := os.LookupEnv(MySQLVar)
+	if !ok {
+		base, ok = toolsFolder(t, "mysql")
+	}
 	if !ok {
 		failOrSkip(t, RequireMySQLVar, how)
 		return nil
