@@ -260,6 +260,6 @@ func TestBootLockedServerIsNotGuessed(t *testing.T) {
 		t.Errorf("server %d", id)
 	}
 	s.b.start(t)
-	s.b.reaches(t, StatePrimary, 2)
+	s.b.reaches(t, StatePrimary, 3)
 	s.pair.Servers[1].Start()
 }

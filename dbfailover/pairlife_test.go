@@ -52,7 +52,7 @@ func TestEqualEpochsFreezeTheRealPair(t *testing.T) {
 		t.Errorf("ready says %v", err)
 	}
 	must(t, a.c.Switch(t.Context(), Secondary, Force))
-	a.reaches(t, StateSecondary, 6)
+	eventually(t, "a decision", func() bool { s := a.c.Status(); return s.State == StateSecondary && s.Epoch > 5 })
 	if id := a.write(t, "decided"); id != 2 {
 		t.Errorf("server %d", id)
 	}

@@ -86,7 +86,7 @@ func TestEpochForATaintedServerIsTakenBack(t *testing.T) {
 		p.see(Primary, func(s *sight) {
 			s.top, s.locked, s.tail, s.quarantined = epoch{2, 2, "1-1-5,2-2-5"}, true, "a tail", true
 		})
-		p.see(Secondary, func(s *sight) { s.top, s.locked, s.quarantined = epoch{3, 1, "1-1-10,2-2-10"}, true, true })
+		p.see(Secondary, func(s *sight) { s.top, s.locked = epoch{3, 1, "1-1-10,2-2-10"}, true })
 		task, _ := p.next(p.now)
 		if task != nil && task.kind == taskMove && task.to == Secondary {
 			return
