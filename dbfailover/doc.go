@@ -140,11 +140,12 @@
 //
 // MariaDB 10.5.2 or newer: there the right to replicate came apart from SUPER, so that the
 // procedures' account has what it needs and no more. gtid_strict_mode, log_slave_updates,
-// and a gtid_domain_id for each server. Tested with 10.11.
+// and a gtid_domain_id for each server. Tested with 10.5,
+// 10.11 and 11.8.
 //
 // MySQL 8.0.23 or newer, for the same reason, and for the one spelling of replication's
-// statements that still is there in 9. Tested with 9.7. The guarantees are the same, by the
-// same tests; flavour.go lists what is said differently. What differs for who runs them:
+// statements that still is there in 9. Tested with 8.0, 8.4 and 9.7. The guarantees are the
+// same, by the same tests; flavour.go lists what is said differently. What differs for who runs them:
 // the accounts' names have 32 characters at most; performance_schema must be ON, with room
 // for every thread as by default, or a fence does not see them all, and
 // replica_preserve_commit_order where several threads apply, or the gate is none ([New]

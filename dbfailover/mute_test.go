@@ -17,7 +17,7 @@ func TestServerThatRefusesCanariesIsNotPromoted(t *testing.T) {
 	a := d.node(t, "north", "a", Fast)
 	a.well(t, StatePrimary, 1)
 	two.SQL("SET sql_log_bin=0", "REVOKE EXECUTE ON PROCEDURE hipaakit.canary_north FROM north_mon@'127.0.0.1'")
-	eventually(t, "an alarm", func() bool { return a.alarmed("refuses canaries") })
+	eventually(t, "an alarm", func() bool { return a.alarmed("secondary: refuses canaries (server error 1370)") })
 	if err := a.c.Switch(t.Context(), Secondary); err == nil {
 		t.Error("it is promoted")
 	}
@@ -25,7 +25,7 @@ func TestServerThatRefusesCanariesIsNotPromoted(t *testing.T) {
 		t.Errorf("server %d in epoch %d", id, a.c.Status().Epoch)
 	}
 	two.SQL("SET sql_log_bin=0", "GRANT EXECUTE ON PROCEDURE hipaakit.canary_north TO north_mon@'127.0.0.1'")
-	eventually(t, "no alarm", func() bool { return !a.alarmed("refuses canaries") })
+	eventually(t, "no alarm", func() bool { return !a.alarmed("secondary: refuses canaries") })
 	must(t, a.c.Switch(t.Context(), Secondary))
 }
 

@@ -61,6 +61,7 @@ func TestMySQL(t *testing.T) {
 		"ServerStartedWithoutBootIsNotTakenForOpen":        TestServerStartedWithoutBootIsNotTakenForOpen,
 		"ServerStartedWithoutBootIsOpenedOnProof":          TestServerStartedWithoutBootIsOpenedOnProof,
 		"TheStartOfAServerStaysTheSame":                    TestTheStartOfAServerStaysTheSame,
+		"RepairUnderSemiSyncMissesNothing":                 TestRepairUnderSemiSyncMissesNothing,
 		"RepairBesideAWriterInUseMissesNothing":            TestRepairBesideAWriterInUseMissesNothing,
 		"SwitchToAServerUnderABackupIsRefused":             TestSwitchToAServerUnderABackupIsRefused,
 		"History":                                          TestHistoryOfProcessesUnderRandomFaults,
