@@ -20,7 +20,9 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 	if t.kind == taskMove {
 		p.eyes[t.to.other()].touched = o.ended
 	}
-	p.trials.count(t, o.err)
+	if t.answer == nil || o.err == nil { // whoever ordered it has the answer, and decides for himself
+		p.trials.count(t, o.err)
+	}
 	if o.err != nil || t.kind == taskResume { // which shows a moment later
 		p.cool = o.ended.Add(p.trials.pause(t, p.timing.cool))
 	}
@@ -36,8 +38,8 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 		p.eyes[t.to].defied++
 	case t.kind == taskMove && o.err != nil && p.state != StateDown:
 		p.stable = time.Time{} // a failback is tried as rarely as it is begun
-		if t.planned {         // the old server is open again and has to be seen so, before anybody says DOWN
-			p.doubted = o.ended
+		if t.planned {
+			p.doubted = o.ended // the old server is open again and has to be seen so, before anybody says DOWN
 		}
 		return p.become(StateSuspect, p.active, o.ended, "the move failed")
 	case (t.kind == taskMove || t.kind == taskOpen) && o.err == nil:

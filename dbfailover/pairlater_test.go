@@ -78,6 +78,9 @@ func TestSwitchThatWasGivenUpIsNotDown(t *testing.T) {
 	}
 	p.now = p.now.Add(2 * p.timing.doubt) // it waited for replication
 	p.finish(wish, outcome{err: errBehind, reached: true, ended: p.now})
+	if p.trials.of(taskMove, Secondary) > 0 {
+		t.Error("it counts against the next failover, too")
+	}
 	for p.state != StatePrimary {
 		if p.see(Secondary); p.state == StateDown {
 			t.Fatal(p.reason)
