@@ -20,7 +20,8 @@
 //     milliseconds in which applying pauses while a filter is set.
 //   - Who writes is recorded in epochs: rows (application, number, server, position),
 //     inserted and never changed, on each server for itself. The highest number wins,
-//     wherever it is seen; each node also keeps it on disk.
+//     wherever it is seen; each node also keeps it on disk. One server's numbers are odd,
+//     the other one's even, so that two who decide at once never give one to both.
 //   - An epoch begins with a fence: the old server's account is locked, its threads are
 //     killed until none is left, and only then its position is read and the epoch
 //     recorded there. A transaction that was open cannot commit any more. The new server
@@ -29,8 +30,10 @@
 //   - A server that cannot be reached cannot be fenced. Then the new one has to have
 //     applied all that it received, and ignores this application's schemas from the old
 //     one until that has been fenced and judged. The epoch's first event is a gate: the
-//     old server stops applying at it until it knows the epoch, so old and new rows
-//     never mix, however it comes back.
+//     old server stops applying at it until it knows the epoch and somebody has looked for
+//     its tail, so old and new rows do not mix, however it comes back. (If one node had
+//     fenced it while another one promoted without, a server with a tail may have taken
+//     new rows before it was judged; they are only where the tail is.)
 //   - Writes that the old server had and never passed on are its tail. With one, it is
 //     tainted: never promoted for this application, and taking over none of its rows,
 //     until an administrator has repaired it. [Status] prints the positions and the
@@ -140,13 +143,13 @@
 //
 // MariaDB 10.5.2 or newer: there the right to replicate came apart from SUPER, so that the
 // procedures' account has what it needs and no more. gtid_strict_mode, log_slave_updates,
-// and a gtid_domain_id for each server. Tested with 10.5,
-// 10.11 and 11.8.
+// and a gtid_domain_id for each server. Tested with 10.5, 10.11
+// and 11.8.
 //
 // MySQL 8.0.23 or newer, for the same reason, and for the one spelling of replication's
 // statements that still is there in 9. Tested with 8.0, 8.4 and 9.7. The guarantees are the
-// same, by the same tests; flavour.go lists what is said differently. What differs for who runs them:
-// the accounts' names have 32 characters at most; performance_schema must be ON, with room
+// same, by the same tests; flavour.go lists what is said differently. What differs for who
+// runs them: the accounts' names have 32 characters at most; performance_schema must be ON, with room
 // for every thread as by default, or a fence does not see them all, and
 // replica_preserve_commit_order where several threads apply, or the gate is none ([New]
 // refuses); a restart takes MySQL a second or two, so [Careful]'s hold-off may be over
