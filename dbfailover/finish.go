@@ -38,7 +38,7 @@ func (p *pair) finish(t *task, o outcome) []Transition {
 		p.eyes[t.to].defied++
 	case t.kind == taskMove && o.err != nil && p.state != StateDown:
 		p.stable = time.Time{} // a failback is tried as rarely as it is begun
-		if t.planned {
+		if t.planned && t.served {
 			p.doubted = o.ended // the old server is open again and has to be seen so, before anybody says DOWN
 		}
 		return p.become(StateSuspect, p.active, o.ended, "the move failed")

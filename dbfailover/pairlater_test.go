@@ -21,6 +21,23 @@ func TestServerThatRefusedLastinglyIsTriedAgainIfThereIsNoOther(t *testing.T) {
 	}
 }
 
+// Epoch 2 was recorded for server 2. Both disks are full; each server is asked again and again.
+func TestServersThatBothRefuseHaveTheirTurns(t *testing.T) {
+	p := newPanel(t, memory{})
+	fenced, tried := all(in(2, 2, "1-1-10"), isLocked), map[Role]int{}
+	for range 600 {
+		task := p.rounds(1, fenced, isLocked)
+		if task == nil {
+			continue
+		}
+		tried[task.to]++
+		if p.finish(task, outcome{err: refusal(errDiskFull), reached: true, ended: p.now}); tried[Primary] > 3 && tried[Secondary] > 6 {
+			return
+		}
+	}
+	t.Errorf("%v", tried)
+}
+
 // The old server was passed by because killed threads did not end: what they still wrote is in
 // nobody's tail before somebody has looked.
 func TestServerIsNotPromotedBeforeItWasJudged(t *testing.T) {

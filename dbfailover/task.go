@@ -44,6 +44,7 @@ type task struct {
 	judge  bool // taskFence: the server was a writer before, look for its tail
 	// hopeless: the other server has been dead for a while, so a short try is enough.
 	hopeless bool
+	served   bool // the application was in service when it began
 	reason   string
 	began    time.Time
 	// answer is what the operator waits for.
@@ -83,7 +84,7 @@ func (p *pair) next(now time.Time) (*task, []Transition) {
 		return t, nil
 	}
 	from := p.state
-	if from.serving() {
+	if t.served = from.serving(); t.served {
 		p.doubted = now
 	}
 	p.state, p.since, p.reason = state, now, t.reason
@@ -230,7 +231,7 @@ func (p *pair) openOwner(owner Role, now time.Time) *task {
 	}
 	ready := s.tail == "" && p.compared(owner) && !p.lost(owner) && covers(s.at, p.highest.gtid)
 	open := &task{kind: taskOpen, to: owner, epoch: p.highest}
-	if ready && p.trials.of(taskOpen, owner) < lasting {
+	if ready && !p.trials.lasts(taskOpen, owner) {
 		return open
 	}
 	// It never gets there, has been judged meanwhile, or refuses: the one that was fenced
@@ -261,7 +262,7 @@ func (p *pair) unlockOwner(owner Role, now time.Time) *task {
 	if now.Sub(p.eyes[owner].locked) < p.timing.settle {
 		return nil
 	}
-	if p.trials.of(taskUnlock, owner) >= lasting && p.unfit(owner.other(), now) == "" {
+	if p.trials.lasts(taskUnlock, owner) && p.unfit(owner.other(), now) == "" {
 		return p.instead(owner, "cannot be opened")
 	}
 	return &task{kind: taskUnlock, to: owner, epoch: p.highest}

@@ -50,6 +50,14 @@ func (k taskKind) opens() bool { return k == taskMove || k == taskOpen || k == t
 
 func (n *trials) of(kind taskKind, to Role) int { return n.failed[kind][to].times }
 
+// lasts reports whether a server refuses to be opened lastingly, and more often than the other
+// one has: where both refuse, each has its turn, or the one that gets room again would never be
+// asked.
+func (n *trials) lasts(kind taskKind, owner Role) bool {
+	times := n.of(kind, owner)
+	return times >= lasting && times > n.of(taskMove, owner.other())
+}
+
 func (n *trials) reason(kind taskKind, to Role) string { return n.failed[kind][to].reason }
 
 // pause doubles with each failure of the task, but for fences: as long as one has not worked, two
