@@ -34,8 +34,6 @@ func (f Flavour) String() string {
 // is in the procedures of the two scripts, which have the same names, arguments and
 // answers, and in how GTIDs are written, which tells itself (see covers and gtidOf).
 type dialect struct {
-	// columns is how many the procedure look answers.
-	columns int
 	// origin is how GTIDs name a server.
 	origin string
 	// status is how it follows the other one, by the columns below.
@@ -52,9 +50,8 @@ type dialect struct {
 
 var dialects = [...]dialect{
 	MariaDB: {
-		columns: 16,
-		origin:  "SELECT @@server_id, ''",
-		status:  "SHOW ALL SLAVES STATUS", receiving: "Slave_IO_Running", applying: "Slave_SQL_Running",
+		origin: "SELECT @@server_id, ''",
+		status: "SHOW ALL SLAVES STATUS", receiving: "Slave_IO_Running", applying: "Slave_SQL_Running",
 		lag: "Seconds_Behind_Master", received: "Gtid_IO_Pos", applied: "Gtid_Slave_Pos",
 		log: func(_, log, file, pos string, limit int) string {
 			return fmt.Sprintf("SHOW %s EVENTS IN '%s' FROM %s LIMIT %d", log, file, pos, limit)
@@ -68,9 +65,8 @@ var dialects = [...]dialect{
 		},
 	},
 	MySQL: {
-		columns: 18, // and the server's UUID, and what the appliers complain of
-		origin:  "SELECT @@server_id, @@server_uuid",
-		status:  "SHOW REPLICA STATUS", receiving: "Replica_IO_Running", applying: "Replica_SQL_Running",
+		origin: "SELECT @@server_id, @@server_uuid",
+		status: "SHOW REPLICA STATUS", receiving: "Replica_IO_Running", applying: "Replica_SQL_Running",
 		lag: "Seconds_Behind_Source", received: "Retrieved_Gtid_Set", applied: "Executed_Gtid_Set",
 		// Reading a log takes the right to be sent all of it, so a procedure has that
 		// right and the monitor's account has not.

@@ -28,17 +28,20 @@ type looker struct {
 	applied     gtidSet // MySQL: all that was
 }
 
+// lookColumns is how many the procedure look answers; the last ones are MySQL's UUID of the
+// server, and what the threads that apply complain of.
+const lookColumns = 18
+
 // look takes two round trips.
 func (l *looker) look(ctx context.Context, conn driverConn) (sight, error) {
 	table, err := ask(ctx, conn, "CALL hipaakit.look_"+l.app+"(?)", l.node)
 	if err != nil {
 		return sight{}, err
 	}
-	d := l.end.dialect()
-	if len(table.rows) != 1 || len(table.rows[0]) != d.columns {
+	if len(table.rows) != 1 || len(table.rows[0]) != lookColumns {
 		return sight{}, errOtherScript
 	}
-	row := append(table.rows[0], "", "") // what only MySQL's has, at the end
+	row := table.rows[0]
 	s, err := l.read(row)
 	if err != nil {
 		return sight{}, err

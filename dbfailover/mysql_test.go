@@ -55,6 +55,7 @@ func TestMySQL(t *testing.T) {
 		"ServerThatRefusesCanariesIsNotPromoted":           TestServerThatRefusesCanariesIsNotPromoted,
 		"ServerThatNobodyHasJudgedMixesNoRows":             TestServerThatNobodyHasJudgedMixesNoRows,
 		"ServerThatIsJudgedLaterLetsTheNeighbourGoOn":      TestServerThatIsJudgedLaterLetsTheNeighbourGoOn,
+		"AppliersGoOnAfterAChangeOfFiltersWasCutShort":     TestAppliersGoOnAfterAChangeOfFiltersWasCutShort,
 		"PromotionThatWasCutShortIsATail":                  TestPromotionThatWasCutShortIsATail,
 		"FenceByAnOldLookFindsTheTail":                     TestFenceByAnOldLookFindsTheTail,
 		"ServerWhoseGateDoesNotArriveIsNotPromoted":        TestServerWhoseGateDoesNotArriveIsNotPromoted,

@@ -72,7 +72,7 @@ func newGlance(t *testing.T, d *duo, id int) func(*testing.T) sight {
 
 // A neighbour's long statement is just applied where a filter is to be set: STOP REPLICA
 // waits for it, and who waits for that is given up and killed.
-func TestMySQLAppliersGoOnAfterAChangeOfFiltersWasCutShort(t *testing.T) {
+func TestAppliersGoOnAfterAChangeOfFiltersWasCutShort(t *testing.T) {
 	t.Parallel()
 	d := newDuo(t, testbed.Options{})
 	d.tables(t)

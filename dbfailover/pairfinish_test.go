@@ -254,7 +254,9 @@ func TestWhoIsJudged(t *testing.T) {
 		"nobody knows":                  {sight{top: epoch{3, 2, ""}}, true},
 		"it had more, and is judged":    {sight{top: epoch{3, 2, "1-1-11"}, judged: 3}, false},
 		"judged for the epoch before":   {sight{top: epoch{3, 2, "1-1-11"}, judged: 2}, true},
-		"it is in an epoch before that": {sight{top: epoch{2, 1, "1-1-11"}}, false},
+		"it wrote itself before that":   {sight{id: 1, top: epoch{2, 1, "1-1-11"}}, false},
+		"it missed the writer's second": {sight{id: 1, top: epoch{1, 2, "1-1-11"}}, true},
+		"the epoch is its own":          {sight{id: 2, top: epoch{1, 1, "1-1-11"}}, false},
 	} {
 		if got := p.unjudged(c.s); got != c.want {
 			t.Errorf("%s: %v", what, got)

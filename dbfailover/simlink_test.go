@@ -226,6 +226,9 @@ func (l *simLink) promote(ctx context.Context, number uint64, quarantine, force 
 			if l.world.slips() {
 				return errMidway
 			}
+			if own := s.top(); force && own.server == s.id && s.forced[own.number] {
+				s.forced[number] = true // over what the other one has passed over since then
+			}
 			if s.tail != "" { // then it is forced
 				l.world.forgive(s.own[s.tainted:])
 				s.tail, s.tainted, s.forced[number] = "", -1, true

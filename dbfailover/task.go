@@ -214,11 +214,12 @@ func (p *pair) passed(to Role) bool {
 	return o.forced || s.quarantined && s.top.server == s.id && s.top.number < o.top.number && o.judged < s.top.number
 }
 
-// unjudged: the server knows the epoch, but had more than the writer when that opened.
-// A node fenced it and waited for the rest, another one did not reach it and opened the
-// writer without: what came in between was skipped.
+// unjudged: the server knows the epoch, or an earlier one of the same server's, but had more than
+// the writer when that opened. A node fenced it and waited for the rest, another one did not
+// reach it and opened the writer without: what came in between was skipped.
 func (p *pair) unjudged(s sight) bool {
-	return s.top.number == p.highest.number && s.judged < s.top.number && p.highest.gtid != "" &&
+	return s.top.server != s.id && p.highest.server != s.id && s.top.number <= p.highest.number &&
+		s.judged < s.top.number && p.highest.gtid != "" &&
 		(s.top.gtid == "" && s.top.number > 1 || !covers(p.highest.gtid, s.top.gtid))
 }
 

@@ -92,6 +92,9 @@ func (p *pair) doubt(owner Role, now time.Time) []Transition {
 // despair ends SUSPECT and INIT: by PROMOTING, or in DOWN, or back in service.
 func (p *pair) despair(owner Role, now time.Time) []Transition {
 	h, waited := p.servers[owner], now.Sub(p.doubted)
+	if p.state == StateDown && (p.active != owner || p.epoch != p.highest.number) { // it has heard of a later one
+		return p.become(StateDown, owner, now, owner.String()+": "+p.complaint(owner))
+	}
 	if h.health == HealthRefusing && p.state == StateSuspect && p.active == owner && p.epoch == p.highest.number &&
 		p.eyes[owner].locked.IsZero() {
 		return p.become(home(owner), owner, now, owner.String()+": "+h.reason)

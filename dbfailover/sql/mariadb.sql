@@ -41,6 +41,10 @@ CREATE TABLE IF NOT EXISTS hipaakit.quarantine (
 -- before, too.
 CREATE TABLE IF NOT EXISTS hipaakit.ignored (pattern VARCHAR(160) PRIMARY KEY, schema_name VARCHAR(64) NOT NULL) ENGINE=InnoDB
 //
+-- Applying was stopped by refilter and has to go on, whatever becomes of who stopped it: STOP
+-- SLAVE waits for the statement that is being applied, and its caller may be killed meanwhile.
+CREATE TABLE IF NOT EXISTS hipaakit.paused (channel VARCHAR(64) PRIMARY KEY) ENGINE=InnoDB
+//
 -- Applications of which this server holds writes that the other one never got.
 CREATE TABLE IF NOT EXISTS hipaakit.taint (
   app VARCHAR(32) PRIMARY KEY, number BIGINT UNSIGNED NOT NULL, tail TEXT NOT NULL,
@@ -181,12 +185,16 @@ BEGIN
   SET v_next_tables = TRIM(BOTH ',' FROM v_next_tables), v_next_schemas = TRIM(BOTH ',' FROM v_next_schemas);
   DELETE FROM hipaakit.ignored;
   INSERT IGNORE INTO hipaakit.ignored SELECT pattern, schema_name FROM hipaakit.owned JOIN hipaakit.quarantine USING (app) WHERE NOT lifting;
-  IF v_next_tables <> v_tables OR v_next_schemas <> v_schemas THEN
+  IF v_next_tables <> v_tables OR v_next_schemas <> v_schemas OR EXISTS (SELECT 1 FROM hipaakit.paused) THEN
     SELECT COUNT(*) INTO v_running FROM information_schema.PROCESSLIST WHERE COMMAND = 'Slave_SQL';
-    IF v_running > 0 THEN STOP SLAVE SQL_THREAD; END IF;
+    IF v_running > 0 THEN
+      INSERT IGNORE INTO hipaakit.paused VALUES ('');
+      STOP SLAVE SQL_THREAD;
+    END IF;
     SET @hipaakit_stood = @@GLOBAL.gtid_current_pos;
     SET GLOBAL replicate_wild_ignore_table = v_next_tables, GLOBAL replicate_ignore_db = v_next_schemas;
-    IF v_running > 0 THEN START SLAVE SQL_THREAD; END IF;
+    IF EXISTS (SELECT 1 FROM hipaakit.paused) THEN START SLAVE SQL_THREAD; END IF;
+    DELETE FROM hipaakit.paused;
   END IF;
 END
 //
@@ -238,6 +246,7 @@ BEGIN
   END FOR;
   REPLACE INTO hipaakit.settled SELECT name, hipaakit.started() FROM hipaakit.app;
   CALL hipaakit.settle_in();
+  DELETE FROM hipaakit.paused;
   CALL hipaakit.refilter();
 END
 //
@@ -276,7 +285,8 @@ SELECT @@GLOBAL.read_only, @@server_id, @@GLOBAL.gtid_current_pos,
     WHERE VARIABLE_NAME = 'RPL_SEMI_SYNC_MASTER_STATUS' AND VARIABLE_VALUE = 'ON'),
   IFNULL((SELECT number FROM hipaakit.judged WHERE app = '{{.App}}'), 0), @@GLOBAL.gtid_binlog_pos,
   IFNULL(e.forced, FALSE),
-  (SELECT IFNULL(MAX(beat), 0) FROM hipaakit.canary WHERE app = '{{.App}}' AND server <> @@server_id AND node = p_node)
+  (SELECT IFNULL(MAX(beat), 0) FROM hipaakit.canary WHERE app = '{{.App}}' AND server <> @@server_id AND node = p_node),
+  '', IF(EXISTS (SELECT 1 FROM hipaakit.paused) AND IS_FREE_LOCK(hipaakit.latch('')), 'hipaakit: paused', '')
 FROM (SELECT 1) one LEFT JOIN
   (SELECT number, server, gtid, forced FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1) e ON TRUE;
 END
@@ -462,7 +472,8 @@ CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.promote_{{.App}}
   p_number BIGINT UNSIGNED, p_quarantine BOOLEAN, p_force BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}');
+  DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}')
+    OR p_force AND IFNULL((SELECT forced AND server = @@server_id FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1), FALSE);
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
@@ -518,10 +529,23 @@ BEGIN
   DO RELEASE_LOCK(hipaakit.latch('{{.App}}'));
 END
 //
--- Goes on applying where the gate stopped it, now that this server knows the epoch.
+-- Goes on applying where the gate stopped it, now that this server knows the epoch; or
+-- where somebody was killed who had it stopped.
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.resume_{{.App}}()
 SQL SECURITY DEFINER
-START SLAVE SQL_THREAD
+BEGIN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN DO RELEASE_LOCK(hipaakit.latch('')); RESIGNAL; END;
+  CALL hipaakit.own_settings();
+  SET SESSION sql_log_bin = 0;
+  IF EXISTS (SELECT 1 FROM hipaakit.paused) THEN
+    IF IFNULL(GET_LOCK(hipaakit.latch(''), 2), 0) = 0 THEN
+      SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'hipaakit: the filter is being changed';
+    END IF;
+    CALL hipaakit.refilter();
+    DO RELEASE_LOCK(hipaakit.latch(''));
+  END IF;
+  START SLAVE SQL_THREAD;
+END
 //
 -- Ends a call that its web node has given up. The account that made it may not: in a
 -- procedure, a thread goes by the definer's name.

@@ -693,7 +693,8 @@ CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.promote_{{.App}}(
   p_number BIGINT UNSIGNED, p_quarantine BOOLEAN, p_force BOOLEAN)
 SQL SECURITY DEFINER
 BEGIN
-  DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}');
+  DECLARE v_forced BOOLEAN DEFAULT EXISTS (SELECT 1 FROM hipaakit.taint WHERE app = '{{.App}}')
+    OR p_force AND IFNULL((SELECT forced AND server = @@server_id FROM hipaakit.epoch WHERE app = '{{.App}}' ORDER BY number DESC LIMIT 1), FALSE);
   DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; DO RELEASE_LOCK(hipaakit.latch('{{.App}}')); RESIGNAL; END;
   CALL hipaakit.own_settings();
   SET SESSION sql_log_bin = 0;
