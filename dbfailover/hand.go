@@ -70,6 +70,10 @@ func (h *hand) fence(ctx context.Context, s station, t *task) error {
 	if t.lost {
 		return h.bar(ctx, s, t.epoch, new(tailLost))
 	}
+	if t.blind {
+		_, err := h.lock(ctx, s, t.epoch.number, h.timing.act)
+		return err
+	}
 	if !t.judge && !t.passed {
 		return h.bar(ctx, s, t.epoch, nil)
 	}

@@ -14,7 +14,7 @@ func TestProceduresDoNotDependOnWhatIsSetForTheServer(t *testing.T) {
 	d.tables(t)
 	one, two := d.pair.Servers[0], d.pair.Servers[1]
 	for _, s := range d.pair.Servers {
-		s.SQL("SET GLOBAL autocommit=OFF", "SET GLOBAL sql_safe_updates=ON")
+		s.SQL("SET GLOBAL autocommit=OFF", "SET GLOBAL sql_safe_updates=ON", "SET GLOBAL completion_type=CHAIN")
 		s.Configure("autocommit=OFF", "loose-sql-safe-updates=ON")
 	}
 	if d.flavour == MySQL { // has no such option, and replicates under this one

@@ -41,7 +41,9 @@ type task struct {
 	lost bool
 	// passed: the server to be fenced has passed over the tail of the one that Force opens.
 	passed bool
-	judge  bool // taskFence: the server was a writer before, look for its tail
+	// blind: the writer has not been seen; whether the quarantine may end, only that tells.
+	blind bool
+	judge bool // taskFence: the server was a writer before, look for its tail
 	// hopeless: the other server has been dead for a while, so a short try is enough.
 	hopeless bool
 	served   bool // the application was in service when it began
@@ -194,12 +196,13 @@ func (p *pair) fenceLower() *task {
 		return nil
 	}
 	// A fence ends a quarantine, and only the writer knows whether that is right.
-	if _, both := p.view(owner); !both && s.locked && s.quarantined {
+	_, both := p.view(owner)
+	if !both && s.locked && s.quarantined {
 		return nil
 	}
 	// Without a position all that it ever wrote would be its tail: later, then.
 	judge := s.top.server == s.id && s.top.number < p.highest.number && p.highest.gtid != "" || p.unjudged(s)
-	return &task{kind: taskFence, to: to, epoch: p.highest, judge: judge}
+	return &task{kind: taskFence, to: to, epoch: p.highest, judge: judge, blind: !both && s.quarantined && s.tail == ""}
 }
 
 // passed: the writer was opened by Force although it had a tail, or had never been judged for the

@@ -118,7 +118,7 @@ END
 CREATE OR REPLACE DEFINER=hipaakit@localhost PROCEDURE hipaakit.own_settings()
 SQL SECURITY DEFINER
 SET SESSION autocommit = 1, SESSION tx_read_only = FALSE, SESSION tx_isolation = 'REPEATABLE-READ',
-  SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
+  SESSION completion_type = 0, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
 //
 -- A host that is locked is left alone: a backup's lock would hold up the fence of a server
 -- that is out of use.

@@ -138,7 +138,7 @@ DROP PROCEDURE IF EXISTS hipaakit.own_settings
 CREATE DEFINER=hipaakit@localhost PROCEDURE hipaakit.own_settings()
 SQL SECURITY DEFINER
 SET SESSION autocommit = 1, SESSION transaction_read_only = FALSE, SESSION transaction_isolation = 'REPEATABLE-READ',
-  SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
+  SESSION completion_type = 0, SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1
 //
 -- One statement for all hosts of an account: all are locked, or none. p_lock NULL does
 -- nothing; nor does a lock where all are locked, or a backup's lock would hold up the fence
