@@ -2,7 +2,9 @@ package testbed
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -102,4 +104,16 @@ func (p *process) await(ready func() error) error {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// stopped is an error as long as a thread of the process runs, where /proc tells.
+func (p *process) stopped() error {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	for _, file := range threads {
+		text, err := os.ReadFile(file)
+		if _, state, ok := strings.Cut(string(text), ") "); err == nil && ok && !strings.HasPrefix(state, "T") {
+			return fmt.Errorf("a thread is not stopped: %.1s", state)
+		}
+	}
+	return nil
 }

@@ -114,8 +114,15 @@ func (s *Server) Stop() { s.t.Helper(); s.proc.end(s.t, syscall.SIGTERM) }
 func (s *Server) Terminate() { s.t.Helper(); s.proc.signal(s.t, syscall.SIGTERM) }
 
 // Pause freezes the server (SIGSTOP): the kernel goes on accepting connections
-// for it, and nothing is ever answered.
-func (s *Server) Pause() { s.t.Helper(); s.proc.signal(s.t, syscall.SIGSTOP) }
+// for it, and nothing is ever answered. A thread on another core may go on for a moment
+// after the signal: Pause returns once all of them stand still.
+func (s *Server) Pause() {
+	s.t.Helper()
+	s.proc.signal(s.t, syscall.SIGSTOP)
+	if err := s.proc.await(s.proc.stopped); err != nil {
+		s.t.Fatalf("server %d: %v", s.ID, err)
+	}
+}
 
 // Resume lets a paused server go on where it was.
 func (s *Server) Resume() { s.t.Helper(); s.proc.signal(s.t, syscall.SIGCONT) }
