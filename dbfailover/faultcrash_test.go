@@ -217,9 +217,7 @@ func (s *scene) repair(t *testing.T) {
 		m.before = []string{"SET GLOBAL gtid_purged=CONCAT('+', GTID_SUBTRACT('" + lost + "', @@GLOBAL.gtid_executed))"}
 	}
 	s.mend(t, m)
-	if s.flavour == MySQL {
-		two.SQL("START REPLICA") // which stopped for good: the other one had less than it
-	}
+	two.SQL("START REPLICA") // which stopped for good, if it asked while the other one had less than it
 }
 
 func (s *scene) tainted(t *testing.T) {
