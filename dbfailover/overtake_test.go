@@ -164,20 +164,27 @@ func TestTwoNamesForOneServerDoNotLockIt(t *testing.T) {
 	})
 }
 
+// simTail is a world in which server 1 died with a tail and is back, locked, while server 2 has
+// taken over in epoch 2 and in quarantine.
+func simTail(t *testing.T) (*simWorld, *hand, [2]*simLink) {
+	w := newSimWorld(rand.New(rand.NewPCG(1, 1)))
+	h, links := simHand(t, w)
+	w.set(func() { w.feed[1] = false })
+	must(t, links[0].commit(t.Context(), "tail"))
+	w.kill(0)
+	_, err := links[1].promote(t.Context(), 2, true, false)
+	must(t, err)
+	w.start(0)
+	w.set(func() { w.feed[1] = true })
+	return w, h, links
+}
+
 // Force leads to a server that was in quarantine while the other one wrote.
 func TestForceRecordsWhatAServerInQuarantineSkipped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newSimWorld(rand.New(rand.NewPCG(1, 1)))
-		h, links := simHand(t, w)
-		w.set(func() { w.feed[1] = false })
-		must(t, links[0].commit(t.Context(), "tail"))
-		w.kill(0)
-		_, err := links[1].promote(t.Context(), 2, true, false)
-		must(t, err)
-		w.start(0)
-		w.set(func() { w.feed[1] = true })
+		w, h, links := simTail(t)
 		tail := "from 0"
-		_, _, err = links[0].fence(t.Context(), epoch{2, 2, w.servers[1].epochs[2].gtid}, false, &tail)
+		_, _, err := links[0].fence(t.Context(), epoch{2, 2, w.servers[1].epochs[2].gtid}, false, &tail)
 		must(t, err)
 		must(t, links[0].resume(t.Context()))
 		must(t, links[1].commit(t.Context(), "acknowledged in epoch 2"))

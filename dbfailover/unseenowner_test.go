@@ -1,7 +1,6 @@
 package dbfailover
 
 import (
-	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,15 +11,7 @@ import (
 // do is to lock it: a fence would end the quarantine, which only the writer can judge.
 func TestFenceWithoutASightOfTheWriterKeepsTheQuarantine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newSimWorld(rand.New(rand.NewPCG(1, 1)))
-		h, links := simHand(t, w)
-		w.set(func() { w.feed[1] = false })
-		must(t, links[0].commit(t.Context(), "tail"))
-		w.kill(0)
-		_, err := links[1].promote(t.Context(), 2, true, false)
-		must(t, err)
-		w.start(0)
-		w.set(func() { w.feed[1] = true })
+		w, h, links := simTail(t)
 		third, err := links[0].promote(t.Context(), 3, true, true)
 		must(t, err)
 		w.set(func() { w.replicateAll() })
